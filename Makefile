@@ -37,7 +37,8 @@ BPF_CFLAGS := -target bpf -mcpu=v2 -O2 -g -std=gnu11 -Wall -Wextra -Werror -Wno-
 	-Wno-missing-declarations -D__TARGET_ARCH_$(ARCH) -DZS_BPF -Iinclude \
 	-I/usr/include/$(shell uname -m)-linux-gnu
 
-BPF_SRC    := $(sort $(wildcard bpf/*.bpf.c bpf/*/*.bpf.c))
+# The definitions of the maps come first: the linker of bpftool 7.1 loses maps that are declared before.
+BPF_SRC    := bpf/maps.bpf.c $(sort $(wildcard bpf/*/*.bpf.c))
 BPF_OBJ    := $(patsubst %.bpf.c,$(B)/%.bpf.o,$(BPF_SRC))
 LOADER_SRC := $(sort $(wildcard loader/*.c))
 LIB_OBJ    := $(patsubst %.c,$(B)/%.o,$(filter-out loader/main.c,$(LOADER_SRC)))

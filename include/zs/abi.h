@@ -35,6 +35,7 @@
 #define ZS_GENERATIONS   65536u              /* power of two */
 #define ZS_SEEN          65536u              /* power of two */
 #define ZS_STOP_SLOTS    1024u               /* power of two */
+#define ZS_STOP_SLOT(record) ((((record) >> 20) ^ (record)) & (ZS_STOP_SLOTS - 1))
 #define ZS_REPORT_SIZE   65536u
 
 #define ZS_RECORD_CHUNK  16384u              /* payload bytes per event at most */
@@ -208,7 +209,8 @@ struct zs_event_request {
 };
 ZS_ASSERT_SIZE(struct zs_event_request, 64 + sizeof(struct zs_key) + ZS_HEAD_MAX);
 
-#define ZS_DATA_FIN 1u
+#define ZS_DATA_FIN 1u /* the server closed behind this payload */
+#define ZS_DATA_CUT 2u /* no payload: the response is longer than zs_ctl.record_cap */
 
 /* `data` holds len - 48 bytes. `base` is the sequence number of the response's first byte. */
 struct zs_event_data {

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The recorder: on every packet that reaches Caddy's cgroup. Copies the payload of responses that the
+ * dialer program asked for, and raises a generation when an unsafe request succeeded, before the dialer
+ * can read the response. Has no effect on the packet or the socket: it always returns 1.
+ */
+#include <zs/bpf/maps.h>
+#include <bpf/bpf_endian.h>
+
+char LICENSE[] SEC("license") = "GPL";
+
+#define IPPROTO_TCP 6
+#define TCP_FIN     0x01
+
+struct segment {
+	__u32 seq;
+	__u32 ack;
+	__u32 off; /* of the payload in the packet */
+	__u32 len; /* of the payload */
+	__u32 fin;
+};
+
+struct tcp_head {
+	__be16 source;
+	__be16 dest;
+	__be32 seq;
+	__be32 ack;
+	__u8 doff;
+	__u8 flags;
+};
+
+/* 0 if the packet is a TCP segment that could be read. Extension headers are not followed. */
+static __always_inline int segment_read(struct __sk_buff *skb, struct segment *s)
+{
+	struct tcp_head tcp;
+	__u32 ip, head;
+	__u8 first, proto;
+
+	if (bpf_skb_load_bytes(skb, 0, &first, 1))
+		return -1;
+	ip = (first >> 4) == 4 ? (first & 15) * 4 : 40;
+	if (bpf_skb_load_bytes(skb, (first >> 4) == 4 ? 9 : 6, &proto, 1) || proto != IPPROTO_TCP)
+		return -1;
+	if (bpf_skb_load_bytes(skb, ip, &tcp, 14))
+		return -1;
+	head = ip + (tcp.doff >> 4) * 4;
+	if (skb->len < head)
+		return -1;
+	s->seq = bpf_ntohl(tcp.seq);
+	s->ack = bpf_ntohl(tcp.ack);
+	s->off = head;
+	s->len = skb->len - head;
+	s->fin = tcp.flags & TCP_FIN;
+	return 0;
+}
+
+/*
+ * RFC 9111 4.4: a non-error (2xx, 3xx) response to an unsafe request invalidates the target. Interim
+ * responses leave the mark for the final one; if the final one might stand in the same segment, it is
+ * taken for a success.
+ */
+static __always_inline void unsafe_response(struct __sk_buff *skb, struct zs_conn *c,
+					    const struct segment *s)
+{
+	__u32 bucket = (c->unsafe - 1) & (ZS_GENERATIONS - 1);
+	__u32 *generation;
+	__u8 line[12]; /* "HTTP/1.1 200" */
+
+	if (s->len < sizeof(line) || bpf_skb_load_bytes(skb, s->off, line, sizeof(line)))
+		return;
+	if (line[0] != 'H' || line[1] != 'T' || line[2] != 'T' || line[3] != 'P')
+		return;
+	if (line[9] == '1' && s->len <= 25) /* "HTTP/1.1 100 Continue" and an empty line, alone */
+		return;
+	if (line[9] != '1')
+		c->unsafe = 0;
+	if (line[9] == '4' || line[9] == '5')
+		return;
+	generation = bpf_map_lookup_elem(&zs_gens, &bucket);
+	if (generation)
+		__sync_fetch_and_add(generation, 1);
+	zs_count(ZS_COUNT_invalidated);
+}
+
+static __always_inline __u64 wake(const struct zs_ctl *ctl)
+{
+	return ctl->awake ? BPF_RB_NO_WAKEUP : BPF_RB_FORCE_WAKEUP;
+}
+
+static __always_inline void event_head(struct zs_event_data *ev, const struct zs_conn *c,
+				       __u32 seq, __u32 len, __u32 flags)
+{
+	ev->ev.kind = ZS_EVENT_DATA;
+	ev->ev.len = sizeof(*ev) + len;
+	ev->ev.cookie = c->cookie;
+	ev->ev.record = c->record;
+	ev->ev.time = bpf_ktime_get_boot_ns();
+	ev->base = c->record_base;
+	ev->seq = seq;
+	ev->data_len = len;
+	ev->flags = flags;
+}
+
+/* One event of a fixed size class, `len` bytes of payload in it: 5.10's ring reserves constants only. The
+ * barrier keeps the checked length in one register, where the verifier can follow it. */
+#define EMIT(size)                                                                                  \
+	do {                                                                                        \
+		struct zs_event_data *ev = bpf_ringbuf_reserve(&zs_events, sizeof(*ev) + (size), 0); \
+		__u64 n = len;                                                                      \
+                                                                                                    \
+		if (!ev)                                                                            \
+			return -1;                                                                  \
+		event_head(ev, c, seq, len, flags);                                                 \
+		asm volatile("" : "+r"(n));                                                         \
+		if (n > 0 && n <= (size) && bpf_skb_load_bytes(skb, off, ev->data, n)) {            \
+			bpf_ringbuf_discard(ev, BPF_RB_NO_WAKEUP);                                  \
+			return -1;                                                                  \
+		}                                                                                   \
+		bpf_ringbuf_submit(ev, wake(ctl));                                                  \
+		return 0;                                                                           \
+	} while (0)
+
+static __always_inline int emit(struct __sk_buff *skb, const struct zs_ctl *ctl, const struct zs_conn *c,
+				const struct segment *s, __u32 done, __u32 len, __u32 flags)
+{
+	__u32 seq = s->seq + done, off = s->off + done;
+
+	if (len <= 1024)
+		EMIT(1024);
+	if (len <= 4096)
+		EMIT(4096);
+	EMIT(ZS_RECORD_CHUNK);
+}
+
+/* The id the agent put into the slot is that of a recording it wants no more of. */
+static __always_inline int stopped(const struct zs_conn *c)
+{
+	__u32 slot = ZS_STOP_SLOT(c->record);
+	__u64 *id = bpf_map_lookup_elem(&zs_stop, &slot);
+
+	return !id || *id == c->record;
+}
+
+/*
+ * The first segment must come after the request: it acknowledges everything that was sent, and is the
+ * next one in order. Bytes that a server sent before it had the request are not its response
+ * (RFC 9112 9.2: a response belongs to the oldest outstanding request).
+ */
+static __always_inline int response_begins(struct bpf_sock *sk, struct zs_conn *c, const struct segment *s)
+{
+	struct bpf_tcp_sock *tp = bpf_tcp_sock(sk);
+
+	if (!tp)
+		return 0;
+	if ((__s32)(s->ack - tp->snd_nxt) < 0 || s->seq != tp->rcv_nxt)
+		return 0;
+	c->record_base = s->seq;
+	c->record_open = 1;
+	return 1;
+}
+
+#define CHUNKS_MAX 5 /* 64 KiB of one segment */
+static __always_inline int copy_payload(struct __sk_buff *skb, const struct zs_ctl *ctl, struct zs_conn *c,
+					const struct segment *s)
+{
+	__u32 done = 0, flags = s->fin ? ZS_DATA_FIN : 0;
+
+	if (s->len > c->record_left) {
+		emit(skb, ctl, c, s, 0, 0, flags | ZS_DATA_CUT);
+		return -1;
+	}
+	c->record_left -= s->len;
+	for (int i = 0; i < CHUNKS_MAX; i++) {
+		__u32 len = s->len - done;
+
+		if (len > ZS_RECORD_CHUNK)
+			len = ZS_RECORD_CHUNK;
+		if (emit(skb, ctl, c, s, done, len, flags)) {
+			zs_count(ZS_COUNT_events_lost);
+			return -1;
+		}
+		done += len;
+		if (done >= s->len)
+			return 0;
+	}
+	return -1;
+}
+
+static __always_inline void record(struct __sk_buff *skb, struct bpf_sock *sk, const struct zs_ctl *ctl,
+				   struct zs_conn *c, const struct segment *s)
+{
+	if (!s->len && !s->fin)
+		return;
+	if (stopped(c) || (!c->record_open && !response_begins(sk, c, s)) ||
+	    copy_payload(skb, ctl, c, s))
+		c->record = 0;
+}
+
+SEC("cgroup_skb/ingress")
+int zs_recorder(struct __sk_buff *skb)
+{
+	struct bpf_sock *sk = skb->sk;
+	struct zs_ctl *ctl;
+	struct zs_conn *c;
+	struct segment s;
+
+	if (!sk)
+		return 1;
+	sk = bpf_sk_fullsock(sk);
+	if (!sk)
+		return 1;
+	c = bpf_sk_storage_get(&zs_conns, sk, 0, 0);
+	if (!c || (!c->record && !c->unsafe))
+		return 1;
+	ctl = zs_ctl_get();
+	if (!ctl)
+		return 1;
+	if (segment_read(skb, &s)) {
+		c->record = 0;
+		return 1;
+	}
+	if (c->unsafe && s.len)
+		unsafe_response(skb, c, &s);
+	if (c->record)
+		record(skb, sk, ctl, c, &s);
+	return 1;
+}

@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The one place where the maps are defined; see include/zs/bpf/maps.h. */
+#define ZS_DEFINE_MAPS
+#include <zs/bpf/maps.h>
+
+char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The answered lane, dialer side: a request whose response is stored and fresh is turned into that
+ * response, and the message goes to the sender's own receive queue.
+ *
+ * [I3] Everything that can fail comes before the redirect, and is undone by one pop of what was pushed;
+ *      the request is intact until then. Behind the redirect stands only a pop that ends at the message's
+ *      end, which needs no memory (v6.18 net/core/filter.c, bpf_msg_pop_data).
+ * [I4] Every pushed byte is written: windows are multiples of ZS_STEP, and the tail is popped. Pushed
+ *      pages are not zeroed by the kernel.
+ * [I5] An answer is given only after the whole key was compared with the stored one.
+ * [I6] Pages are reused only after a grace period that began after the index stopped naming them; the
+ *      program runs inside one read-side section from look-up to the last copy.
+ */
+#ifndef ZS_SKMSG_ANSWER_H
+#define ZS_SKMSG_ANSWER_H
+
+#include "recognise.h"
+
+#define NS_PER_S 1000000000ull
+#define SECONDS_MAX 99999999ull /* what eight digits hold; longer lifetimes are stored capped */
+
+static __always_inline struct zs_page *page_get(__u32 index)
+{
+	return bpf_map_lookup_elem(&zs_pages, &index);
+}
+
+enum lookup { LOOKUP_NONE, LOOKUP_FRESH, LOOKUP_EXPIRED, LOOKUP_VOID };
+
+/* Whether the object that the index names for this digest may answer the request in the work space.
+ * `first` is set to its first page when LOOKUP_FRESH. */
+__attribute__((noinline)) int zs_lookup(__u32 id)
+{
+	struct zs_work *w = work_get(id);
+	struct zs_ctl *ctl = zs_ctl_get();
+	struct zs_object *o;
+	struct zs_page *page;
+	struct zs_ref *found, ref;
+	__u32 bucket, *generation;
+
+	if (!w || !ctl)
+		return LOOKUP_NONE;
+	found = bpf_map_lookup_elem(&zs_index, &w->digest);
+	if (!found)
+		return LOOKUP_NONE;
+	*(__u64 *)&ref = *(volatile __u64 *)found;
+	page = page_get(ref.page);
+	if (!page)
+		return LOOKUP_NONE;
+	o = (struct zs_object *)page;
+	if (o->magic != ZS_OBJECT_MAGIC || o->serial != ref.serial || o->key_len != w->key_len)
+		return LOOKUP_NONE;
+	if (!zs_key_equal(&w->event.key, page->byte + ZS_OBJECT_KEY_OFF, w->key_len))
+		return LOOKUP_NONE;
+	bucket = o->bucket & (ZS_GENERATIONS - 1);
+	generation = bpf_map_lookup_elem(&zs_gens, &bucket);
+	if (!generation || *generation != o->generation || ctl->flush != o->flush)
+		return LOOKUP_VOID;
+	if (w->event.ev.time >= o->fresh_until)
+		return LOOKUP_EXPIRED;
+	w->first_page = ref.page;
+	return LOOKUP_FRESH;
+}
+
+/*
+ * Writes `len` bytes (a multiple of ZS_STEP, at most ZS_WINDOW) of the extent, from offset `from` on, to
+ * the beginning of the message. Returns the number of bytes written.
+ */
+__attribute__((noinline)) int zs_window_fill(struct sk_msg_md *msg, __u32 first, __u32 from, __u32 len)
+{
+	void *data = msg->data, *end = msg->data_end;
+	__u32 done = 0;
+
+	for (__u32 i = 0; i < ZS_WINDOW / ZS_STEP; i++) {
+		__u32 at = from + i * ZS_STEP;
+		struct zs_page *page;
+
+		if (done >= len || data + done + ZS_STEP > end)
+			break;
+		page = page_get(first + at / ZS_PAGE_SIZE);
+		if (!page)
+			break;
+		*(struct words8 *)(data + done) =
+			*(struct words8 *)&page->byte[at & (ZS_PAGE_SIZE - ZS_STEP)];
+		done += ZS_STEP;
+	}
+	return done;
+}
+
+/* Decimal, left-aligned, blanks behind: eight bytes in memory order (little endian). */
+static __always_inline __u64 decimal8(__u64 value)
+{
+	__u64 text = 0x2020202020202020ull;
+
+	if (value > SECONDS_MAX)
+		value = SECONDS_MAX;
+	for (int i = 0; i < 8; i++) {
+		text = text << 8 | ('0' + value % 10);
+		value /= 10;
+		if (!value)
+			break;
+	}
+	return text;
+}
+
+/* Writes a number into a slot of the head, which stands in the message's first window. */
+__attribute__((noinline)) int zs_slot_write(struct sk_msg_md *msg, __u32 off, __u64 value)
+{
+	void *data = msg->data, *end = msg->data_end;
+
+	off &= ZS_ANSWER_HEAD_MAX - 1;
+	if (data + off + ZS_SLOT_DIGITS > end)
+		return -1;
+	*(zs_u64_unaligned *)(data + off) = decimal8(value);
+	*(__u8 *)(data + off + 8) = ' ';
+	*(__u8 *)(data + off + 9) = ' ';
+	return 0;
+}
+
+/* Pushes `len` bytes of the extent to the front of the message. Returns 0, or the bytes that are now in
+ * front without all being written. */
+static __always_inline int window_push(struct sk_msg_md *msg, __u32 first, __u32 from, __u32 len)
+{
+	if (bpf_msg_push_data(msg, 0, len, 0))
+		return -1;
+	return zs_window_fill(msg, first, from, len) == (int)len ? 0 : -2;
+}
+
+/* Bytes of window n of an answer of `total` bytes (a multiple of ZS_STEP). */
+static __always_inline __u32 window_len(__u32 total, __u32 n)
+{
+	__u32 begin = n * ZS_WINDOW;
+
+	if (total <= begin)
+		return 0;
+	return total - begin > ZS_WINDOW ? ZS_WINDOW : total - begin;
+}
+
+/* Puts the whole answer in front of the request. Returns how many bytes stand there; *whole tells if they
+ * are all written. Back to front, so that each push is at offset 0 and opens a contiguous first element. */
+static __always_inline __u32 windows_push(struct sk_msg_md *msg, const struct zs_object *o, __u32 first,
+					  __u32 total, int *whole)
+{
+	__u32 pushed = 0, from = o->data_off;
+
+	*whole = 0;
+	for (int n = ZS_WINDOWS_MAX - 1; n >= 0; n--) {
+		__u32 len = window_len(total, n);
+		int err;
+
+		if (!len)
+			continue;
+		err = window_push(msg, first, from + n * ZS_WINDOW, len);
+		if (err == -1)
+			return pushed;
+		pushed += len;
+		if (err)
+			return pushed;
+	}
+	*whole = 1;
+	return pushed;
+}
+
+/* The refresh event; once per object. */
+static __always_inline void refresh_ask(const struct zs_work *w, struct zs_object *o,
+					const struct zs_ctl *ctl)
+{
+	struct zs_event_refresh *ev;
+
+	o->refresh_asked = 1;
+	ev = bpf_ringbuf_reserve(&zs_events, sizeof(*ev), 0);
+	if (!ev) {
+		zs_count(ZS_COUNT_events_lost);
+		return;
+	}
+	ev->ev.kind = ZS_EVENT_REFRESH;
+	ev->ev.len = sizeof(*ev);
+	ev->ev.cookie = 0;
+	ev->ev.record = 0;
+	ev->ev.time = w->event.ev.time;
+	ev->digest = w->digest;
+	ev->ref.page = w->first_page;
+	ev->ref.serial = o->serial;
+	bpf_ringbuf_submit(ev, ctl->awake ? BPF_RB_NO_WAKEUP : BPF_RB_FORCE_WAKEUP);
+	zs_count(ZS_COUNT_refresh_asked);
+}
+
+/* Turns the message into the response and sends it back. 0: done. -1: the message is as it was. */
+__attribute__((noinline)) int zs_answer(struct sk_msg_md *msg, __u32 id, __u64 cookie)
+{
+	__u32 request_len = msg->size, len, total, pushed;
+	struct zs_work *w = work_get(id);
+	struct zs_ctl *ctl = zs_ctl_get();
+	struct zs_object *o;
+	int whole;
+	__u64 now;
+
+	if (!w || !ctl)
+		return -1;
+	o = (struct zs_object *)page_get(w->first_page);
+	if (!o)
+		return -1;
+	len = o->head_len;
+	if (!(w->request.flags & ZS_REQ_HEAD))
+		len += o->body_len;
+	if (len > ZS_ANSWER_MAX || len < ZS_STEP)
+		return -1;
+	now = w->event.ev.time;
+	total = (len + ZS_STEP - 1) & ~(ZS_STEP - 1);
+	pushed = windows_push(msg, o, w->first_page, total, &whole);
+	if (!whole || zs_slot_write(msg, o->age_off, (now - o->born) / NS_PER_S) ||
+	    zs_slot_write(msg, o->ttl_off, (o->fresh_until - now) / NS_PER_S) ||
+	    bpf_msg_redirect_hash(msg, &zs_socks, &cookie, BPF_F_INGRESS) != SK_PASS) {
+		if (pushed && bpf_msg_pop_data(msg, 0, pushed, 0))
+			zs_count(ZS_COUNT_impossible);
+		return -1;
+	}
+	if (bpf_msg_pop_data(msg, len, total - len + request_len, 0))
+		zs_count(ZS_COUNT_impossible);
+	o->visited = 1;
+	if (now >= o->refresh_at && !o->refresh_asked)
+		refresh_ask(w, o, ctl);
+	zs_count(ZS_COUNT_hits);
+	zs_count_add(ZS_COUNT_hit_bytes, len);
+	return 0;
+}
+
+#endif

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * From a message to a recognised request in the work space. Each step is a global function: the
+ * verifier checks it once, for every work space and length, and not once per path that leads to it.
+ */
+#ifndef ZS_SKMSG_RECOGNISE_H
+#define ZS_SKMSG_RECOGNISE_H
+
+#include "work.h"
+
+static __always_inline struct zs_tables *tables_get(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&zs_tables, &zero);
+}
+
+/* One step of copying; see zs_u64_unaligned for why it is not declared unaligned. */
+struct words8 {
+	__u64 w[8];
+};
+
+/*
+ * Copies the beginning of the message, at most ZS_HEAD_MAX bytes, to request.head. The bytes are looked
+ * at only in the copy: a message whose pages somebody may still write (sendfile before 6.5) cannot change
+ * under the recogniser. Returns the number of bytes, 0 if they cannot be seen.
+ */
+__attribute__((noinline)) int zs_head_copy(struct sk_msg_md *msg, __u32 id)
+{
+	struct zs_work *w = work_get(id);
+	__u32 size = msg->size, off = 0;
+	void *data, *end;
+
+	if (!w || msg->data == msg->data_end)
+		return 0;
+	if (size > ZS_HEAD_MAX)
+		size = ZS_HEAD_MAX;
+	if (msg->data_end - msg->data < size && bpf_msg_pull_data(msg, 0, size, 0))
+		return 0;
+	data = msg->data;
+	end = msg->data_end;
+	for (int i = 0; i < ZS_HEAD_MAX / 64; i++, off += 64) {
+		if (data + off + 64 > end)
+			break;
+		*(struct words8 *)&w->request.head[off & (ZS_HEAD_MAX - 1)] = *(struct words8 *)(data + off);
+	}
+	for (int i = 0; i < 63; i++, off++) {
+		if (off >= ZS_HEAD_MAX || data + off + 1 > end)
+			break;
+		w->request.head[off & (ZS_HEAD_MAX - 1)] = *(__u8 *)(data + off);
+	}
+	return off < size ? off : size;
+}
+
+__attribute__((noinline)) int zs_head_part(__u32 id, __u32 from, __u32 len)
+{
+	struct zs_work *w = work_get(id);
+	struct zs_tables *t = tables_get();
+
+	if (!w || !t)
+		return 0;
+	return zs_scan_part(&w->request, t, from, len);
+}
+
+__attribute__((noinline)) int zs_head_scan(__u32 id, __u32 len)
+{
+	struct zs_work *w = work_get(id);
+
+	if (!w)
+		return ZS_SCAN_BAD;
+	zs_scan_begin(&w->request);
+	for (__u32 from = 0; from < ZS_HEAD_MAX; from += ZS_SCAN_PART)
+		if (!zs_head_part(id, from, len))
+			break;
+	return zs_scan_end(&w->request);
+}
+
+__attribute__((noinline)) int zs_head_fields(__u32 id)
+{
+	struct zs_work *w = work_get(id);
+	struct zs_tables *t = tables_get();
+
+	if (!w || !t)
+		return -1;
+	zs_request_fields(&w->request, t);
+	return 0;
+}
+
+__attribute__((noinline)) int zs_head_framing(__u32 id)
+{
+	struct zs_work *w = work_get(id);
+
+	if (!w)
+		return -1;
+	zs_request_framing(&w->request);
+	return 0;
+}
+
+__attribute__((noinline)) int zs_head_direct(__u32 id, __u32 slot)
+{
+	struct zs_work *w = work_get(id);
+
+	if (!w)
+		return -1;
+	zs_request_directives(&w->request, slot & (ZS_SLOTS - 1));
+	return 0;
+}
+
+__attribute__((noinline)) int zs_head_codings(__u32 id)
+{
+	struct zs_work *w = work_get(id);
+
+	if (!w)
+		return -1;
+	zs_request_codings(&w->request);
+	return 0;
+}
+
+__attribute__((noinline)) int zs_head_authority(__u32 id)
+{
+	struct zs_work *w = work_get(id);
+	struct zs_tables *t = tables_get();
+
+	if (!w || !t)
+		return -1;
+	zs_request_authority(&w->request, t);
+	return 0;
+}
+
+/* zs_request_values(), in the parts that the verifier likes to see alone. */
+static __always_inline int head_values(__u32 id)
+{
+	return zs_head_framing(id) || zs_head_direct(id, ZS_SLOT_CC) ||
+	       zs_head_direct(id, ZS_SLOT_PRAGMA) || zs_head_codings(id) || zs_head_authority(id);
+}
+
+__attribute__((noinline)) int zs_key_text(__u32 id, __u32 part)
+{
+	struct zs_work *w = work_get(id);
+
+	if (!w)
+		return -1;
+	zs_key_put(&w->event.key, &w->request, part);
+	return 0;
+}
+
+/* The first half of the digest, which is also the bucket. */
+__attribute__((noinline)) int zs_key_target(__u32 id)
+{
+	struct zs_work *w = work_get(id);
+	struct zs_ctl *ctl = zs_ctl_get();
+	struct zs_sip s;
+
+	if (!w || !ctl)
+		return -1;
+	zs_sip_init(&s, ctl->seed[0], ctl->seed[1]);
+	zs_key_hash_target(&s, &w->event.key);
+	w->sip = s;
+	return 0;
+}
+
+__attribute__((noinline)) int zs_key_rest(__u32 id)
+{
+	struct zs_work *w = work_get(id);
+	struct zs_sip s;
+
+	if (!w)
+		return -1;
+	s = w->sip;
+	w->bucket = (__u32)zs_sip_end(s) & (ZS_GENERATIONS - 1);
+	zs_key_hash_rest(&s, &w->event.key);
+	w->digest = zs_sip_end(s);
+	w->key_len = zs_key_len(&w->event.key);
+	return 0;
+}
+
+/* Key, digest and bucket of the request in the work space. */
+static __always_inline int head_key(struct zs_work *w, __u32 id, __u32 origin)
+{
+	if (!zs_key_fits(&w->request))
+		return -1;
+	zs_key_begin(&w->event.key, &w->request, origin);
+	return zs_key_text(id, ZS_KEY_TARGET) || zs_key_text(id, ZS_KEY_HOST) ||
+	       zs_key_text(id, ZS_KEY_XFH) || zs_key_text(id, ZS_KEY_XFP) || zs_key_target(id) ||
+	       zs_key_rest(id);
+}
+
+#endif

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Enrolment: an active connection from Caddy's cgroup to a configured origin gets its state and enters
+ * the sockhash. Nobody else's connection is touched.
+ */
+#include <zs/bpf/maps.h>
+#include <bpf/bpf_endian.h>
+
+char LICENSE[] SEC("license") = "GPL";
+
+/* bpf_get_netns_cookie() came to sockops with 5.15; the loader clears this where it is missing, and the
+ * verifier then never sees the call. Can go when 5.15 is the floor. */
+const volatile __u32 zs_netns_cookies = 1;
+
+/* IPv4, IPv6 and v4-mapped peers become one form, so that one look-up serves all. */
+static __always_inline int origin_key(struct bpf_sock_ops *ops, struct zs_origin_key *key)
+{
+	__u32 *addr = (__u32 *)key->addr, word;
+
+	__builtin_memset(key, 0, sizeof(*key));
+	if (ops->family == 2 /* AF_INET */) {
+		addr[2] = bpf_htonl(0xffff);
+		word = ops->remote_ip4;
+		zs_pin(word); /* or the compiler joins it with the load below, through a computed address */
+		addr[3] = word;
+	} else if (ops->family == 10 /* AF_INET6 */) {
+		addr[0] = ops->remote_ip6[0];
+		addr[1] = ops->remote_ip6[1];
+		addr[2] = ops->remote_ip6[2];
+		addr[3] = ops->remote_ip6[3];
+	} else {
+		return 0;
+	}
+	key->port = bpf_ntohl(ops->remote_port); /* network order, in the word's high half */
+	if (zs_netns_cookies)
+		key->netns = bpf_get_netns_cookie(ops);
+	return 1;
+}
+
+static __always_inline void enrol(struct bpf_sock_ops *ops)
+{
+	struct bpf_sock *sk = ops->sk;
+	struct zs_ctl *ctl = zs_ctl_get();
+	struct zs_origin_key key;
+	struct zs_origin *origin;
+	struct zs_conn *conn;
+	__u64 cookie;
+
+	if (!sk || !ctl || !origin_key(ops, &key))
+		return;
+	origin = bpf_map_lookup_elem(&zs_origins, &key);
+	if (!origin)
+		return;
+	cookie = bpf_get_socket_cookie(ops);
+	conn = bpf_sk_storage_get(&zs_conns, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!conn) {
+		zs_count(ZS_COUNT_not_enrolled);
+		return;
+	}
+	conn->cookie = cookie;
+	conn->origin = origin->id;
+	conn->epoch = ctl->epoch;
+	conn->next_write = ops->snd_nxt;
+	conn->fences = 1;
+	if (bpf_sock_hash_update(ops, &zs_socks, &cookie, BPF_NOEXIST)) {
+		bpf_sk_storage_delete(&zs_conns, sk);
+		zs_count(ZS_COUNT_not_enrolled);
+		return;
+	}
+	zs_count(ZS_COUNT_enrolled);
+}
+
+SEC("sockops")
+int zs_enrol(struct bpf_sock_ops *ops)
+{
+	if (ops->op == BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB)
+		enrol(ops);
+	return 1;
+}

@@ -1,0 +1,604 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The recogniser: which bytes are a complete, strictly formed request head, and what it asks for.
+ * Pure: the same lines run in BPF, in the unit tests and in the fuzzers. Narrower than any server's
+ * grammar (RFC 9112 sections 2 to 5, RFC 9110 section 5): a doubt is never resolved, it is reported.
+ *
+ * Three passes over a copy of the head, so that nobody can change it in between:
+ *   zs_request_scan      one table step per byte; finds the lines
+ *   zs_request_fields    one table look-up per line; finds out what the fields mean
+ *   zs_request_values    the few values that decide
+ */
+#ifndef ZS_REQUEST_H
+#define ZS_REQUEST_H
+
+#include <zs/bytes.h>
+
+/* --- what comes out -------------------------------------------------------------------------- */
+
+enum zs_slot {
+	ZS_SLOT_NONE = 0,
+	ZS_SLOT_HOST,
+	ZS_SLOT_XFH,
+	ZS_SLOT_XFP,
+	ZS_SLOT_AE,
+	ZS_SLOT_CL,
+	ZS_SLOT_TE,
+	ZS_SLOT_CONN,
+	ZS_SLOT_CC,
+	ZS_SLOT_PRAGMA,
+	ZS_SLOTS = 16,
+};
+
+/* zs_request.flags */
+#define ZS_REQ_PASSIVE   0x01u /* framing is not certain */
+#define ZS_REQ_BYPASS    0x02u /* framing is certain; not to be answered, not to be recorded */
+#define ZS_REQ_NOFILL    0x04u /* may be answered; its response must not be stored */
+#define ZS_REQ_GET       0x10u
+#define ZS_REQ_HEAD      0x20u
+#define ZS_REQ_SAFE      0x40u /* GET, HEAD, OPTIONS, TRACE (RFC 9110 9.2.1) */
+#define ZS_REQ_CHUNKED   0x80u /* exactly "Transfer-Encoding: chunked"; set beside PASSIVE */
+#define ZS_REQ_BAD_TARGET 0x100u /* '#', '\' or %00 in the target: set by the scan */
+
+/* Half-open range of the head's bytes. start == end: empty or absent. */
+struct zs_span {
+	__u16 start;
+	__u16 end;
+};
+
+/* One line of the head: a field's name is [start, colon), its value, trimmed, [value, end). Of line 0
+ * the method is [0, colon), the target [value, end). Zero where not reached. */
+struct zs_line {
+	__u16 start;
+	__u16 colon;
+	__u16 value;
+	__u16 end;
+};
+
+/* The work space of one request. In BPF it is taken from a pool; nothing in it outlives the message. */
+struct zs_request {
+	__u8 head[ZS_HEAD_MAX + 64]; /* the copy; filled by the caller; slack for wide loads */
+	struct zs_line line[ZS_LINES_MAX];
+	struct zs_span slot[ZS_SLOTS]; /* the values that matter */
+	__u64 content_length;
+	__u32 head_len; /* CRLFCRLF included; valid after a scan that returned ZS_SCAN_OK */
+	__u32 state;    /* of the scan: ZS_S_* */
+	__u32 lines;    /* the request line included */
+	__u32 flags;
+	__u32 seen; /* bit per slot */
+	__u32 dup;  /* bit per slot that came more than once */
+	__u32 ae;   /* ZS_AE_* */
+	__u32 ended;  /* of the list parser: white space followed the member's text */
+	__u64 member; /* of the list parser: the member's last eight bytes, lower case */
+};
+
+/* --- tables ---------------------------------------------------------------------------------- */
+
+/* Byte classes, the low five bits of zs_byte_table[]. */
+enum {
+	ZS_C_BAD = 0, /* controls, DEL */
+	ZS_C_CR,
+	ZS_C_LF,
+	ZS_C_BLANK_SP,
+	ZS_C_BLANK_HT,
+	ZS_C_COLON,
+	ZS_C_TOKEN, /* tchar, but for what follows */
+	ZS_C_ZERO,  /* '0' */
+	ZS_C_PCT,   /* '%' is a tchar too */
+	ZS_C_HASH,  /* '#' is a tchar too */
+	ZS_C_BSL,   /* '\' */
+	ZS_C_VCHAR, /* other visible ASCII */
+	ZS_C_OBS,   /* 0x80..0xff */
+	ZS_CLASSES = 16,
+};
+#define ZS_B_CLASS 0x1f
+#define ZS_B_HOST  0x20 /* may stand in a host name or IP literal with port */
+#define ZS_B_DIGIT 0x40
+
+enum {
+	ZS_S_BEGIN = 0,
+	ZS_S_METHOD,
+	ZS_S_TARGET0,
+	ZS_S_TARGET,
+	ZS_S_PCT,
+	ZS_S_PCT0,
+	ZS_S_VERSION,
+	ZS_S_LF,
+	ZS_S_NAME0,
+	ZS_S_NAME,
+	ZS_S_VALUE0,
+	ZS_S_VALUE,
+	ZS_S_BLANK,
+	ZS_S_END_LF,
+	ZS_S_DONE, /* from here on: final */
+	ZS_S_BAD,
+	ZS_STATES = 16,
+};
+
+/* A step: next state in bits 0-3, mark in bits 4-5 (which member of zs_line to set to the current
+ * position: 1 colon, 2 value, 3 end), bit 6: a new line begins behind this byte, bit 7: bad target. */
+#define ZS_T_STATE   0x0f
+#define ZS_T_COLON   0x10
+#define ZS_T_VALUE   0x20
+#define ZS_T_END     0x30
+#define ZS_T_MARK    0x30
+#define ZS_T_NEWLINE 0x40
+#define ZS_T_TARGET  0x80
+
+#define ZS_NAME_WORDS 4 /* names up to 32 bytes are known ones */
+#define ZS_NAME_SLOTS 512u
+#define ZS_NAME_PROBES 4
+
+/* field effects */
+#define ZS_EFFECT_INERT   0u
+#define ZS_EFFECT_KEYED   0u
+#define ZS_EFFECT_VALUE   0u
+#define ZS_EFFECT_BYPASS  ZS_REQ_BYPASS
+#define ZS_EFFECT_PASSIVE ZS_REQ_PASSIVE
+
+struct zs_name {
+	__u64 word[ZS_NAME_WORDS]; /* lower case, zero padded */
+	__u32 len;                 /* 0: free */
+	__u16 slot;
+	__u16 flags; /* ZS_REQ_* that its presence sets */
+};
+
+/* One map value; built in user space by zs_fields_build(), constant while programs run. */
+struct zs_tables {
+	__u8 byte[256];
+	__u8 step[ZS_STATES * ZS_CLASSES];
+	struct zs_name name[ZS_NAME_SLOTS];
+};
+
+zs_inline __u32 zs_name_hash(const __u64 *word, __u32 len)
+{
+	__u64 h = word[0] * 0x9e3779b97f4a7c15ull;
+
+	h = (h ^ (h >> 29) ^ word[1]) * 0xbf58476d1ce4e5b9ull;
+	h = (h ^ (h >> 32) ^ word[2] ^ len) * 0x94d049bb133111ebull;
+	return (__u32)(h >> 40) & (ZS_NAME_SLOTS - 1);
+}
+
+/* --- pass 1 ---------------------------------------------------------------------------------- */
+
+enum zs_scan { ZS_SCAN_OK, ZS_SCAN_SHORT, ZS_SCAN_BAD };
+
+/*
+ * The scan runs in parts of ZS_SCAN_PART bytes, because the verifier follows at most 8192 pending branches
+ * in one function (v6.18 BPF_COMPLEXITY_LIMIT_JMP_SEQ). Call begin, then part for from = 0, ZS_SCAN_PART...
+ * while it returns 1, then end.
+ */
+#define ZS_SCAN_PART 1024u
+
+zs_inline void zs_scan_begin(struct zs_request *r)
+{
+	*(__u64 *)&r->line[0] = 0;
+	r->lines = 0;
+	r->flags = 0;
+	r->head_len = 0;
+	r->state = ZS_S_BEGIN;
+}
+
+/* Walks over head[from..from + ZS_SCAN_PART), but not beyond len. 1: there is more to walk over. */
+zs_inline int zs_scan_part(struct zs_request *r, const struct zs_tables *t, __u32 from, __u32 len)
+{
+	__u32 state = r->state, n = r->lines, flags = 0, i;
+
+	for (i = 0; i < ZS_SCAN_PART; i++) {
+		__u32 at = from + i, step;
+
+		if (at >= len)
+			break;
+		step = t->byte[r->head[at & (ZS_HEAD_MAX - 1)]] & (ZS_CLASSES - 1);
+		step = t->step[(state * ZS_CLASSES + step) & (ZS_STATES * ZS_CLASSES - 1)];
+		state = step & ZS_T_STATE;
+		flags |= step & ZS_T_TARGET;
+		if (step & (ZS_T_MARK | ZS_T_NEWLINE)) {
+			struct zs_line *line;
+
+			n += (step & ZS_T_NEWLINE) / ZS_T_NEWLINE;
+			line = &r->line[n & (ZS_LINES_MAX - 1)];
+			if (step & ZS_T_NEWLINE) {
+				*(__u64 *)line = 0;
+				line->start = (__u16)(at + 1);
+			} else {
+				((__u16 *)line)[(step & ZS_T_MARK) >> 4] = (__u16)at;
+			}
+		}
+		if (state >= ZS_S_DONE)
+			break;
+	}
+	r->state = state;
+	r->lines = n;
+	r->flags |= flags ? ZS_REQ_BAD_TARGET : 0;
+	if (state == ZS_S_DONE)
+		r->head_len = from + i + 1;
+	return state < ZS_S_DONE && from + ZS_SCAN_PART < len;
+}
+
+zs_inline enum zs_scan zs_scan_end(const struct zs_request *r)
+{
+	if (r->state == ZS_S_BAD || r->lines >= ZS_LINES_MAX)
+		return ZS_SCAN_BAD;
+	return r->state == ZS_S_DONE ? ZS_SCAN_OK : ZS_SCAN_SHORT;
+}
+
+/*
+ * All parts. Walks over head[0..len), len at most ZS_HEAD_MAX. Sets lines (complete ones), line[] and
+ * flags (0 or ZS_REQ_BAD_TARGET). ZS_SCAN_OK: head_len is set, and bytes from there on were not looked
+ * at. ZS_SCAN_SHORT: a strict head so far, its end is not there; head_len is 0. ZS_SCAN_BAD: anything
+ * else.
+ */
+zs_inline enum zs_scan zs_request_scan(struct zs_request *r, const struct zs_tables *t, __u32 len)
+{
+	__u32 from;
+
+	zs_scan_begin(r);
+	for (from = 0; from < ZS_HEAD_MAX; from += ZS_SCAN_PART)
+		if (!zs_scan_part(r, t, from, len))
+			break;
+	return zs_scan_end(r);
+}
+
+/* --- pass 2 ---------------------------------------------------------------------------------- */
+
+zs_inline const __u8 *zs_request_at(const struct zs_request *r, __u32 pos)
+{
+	return &r->head[pos & (ZS_HEAD_MAX - 1)];
+}
+
+/* Loads up to 32 bytes of a name, in lower case, zero padded. */
+zs_inline void zs_name_load(const struct zs_request *r, __u32 start, __u32 len, __u64 *word)
+{
+	const __u8 *p = zs_request_at(r, start);
+
+#pragma unroll
+	for (int k = 0; k < ZS_NAME_WORDS; k++) {
+		__u32 rest = len > 8u * k ? len - 8u * k : 0;
+
+		word[k] = zs_keep_bytes(zs_lower8(zs_load64(p + 8 * k)), rest);
+	}
+}
+
+/* The known name that equals [start, start + len), or null. Compares every byte. */
+zs_inline const struct zs_name *zs_name_find(const struct zs_request *r, const struct zs_tables *t,
+					     __u32 start, __u32 len)
+{
+	__u64 word[ZS_NAME_WORDS];
+	__u32 h;
+
+	if (len > 8 * ZS_NAME_WORDS)
+		return 0;
+	zs_name_load(r, start, len, word);
+	h = zs_name_hash(word, len);
+#pragma unroll
+	for (int probe = 0; probe < ZS_NAME_PROBES; probe++) {
+		const struct zs_name *e = &t->name[(h + probe) & (ZS_NAME_SLOTS - 1)];
+
+		if (e->len == len && !((e->word[0] ^ word[0]) | (e->word[1] ^ word[1]) |
+				       (e->word[2] ^ word[2]) | (e->word[3] ^ word[3])))
+			return e;
+	}
+	return 0;
+}
+
+/* Takes one field line into account. n from 1 to lines - 1. */
+zs_inline void zs_request_field(struct zs_request *r, const struct zs_tables *t, __u32 n)
+{
+	const struct zs_line *line = &r->line[n & (ZS_LINES_MAX - 1)];
+	__u32 start = line->start, len = (__u32)line->colon - start;
+	const struct zs_name *e = zs_name_find(r, t, start, len & 0xffff);
+	__u32 bit, slot;
+
+	if (!e) {
+		r->flags |= ZS_REQ_NOFILL;
+		return;
+	}
+	slot = e->slot & (ZS_SLOTS - 1);
+	bit = 1u << slot;
+	r->flags |= e->flags;
+	r->dup |= r->seen & bit;
+	r->seen |= bit;
+	r->slot[slot].start = line->value;
+	r->slot[slot].end = line->end;
+}
+
+zs_inline void zs_request_fields(struct zs_request *r, const struct zs_tables *t)
+{
+	__u32 n;
+
+	r->seen = 0;
+	r->dup = 0;
+	zs_zero(r->slot, sizeof(r->slot));
+	for (n = 1; n < ZS_LINES_MAX; n++) {
+		if (n >= r->lines)
+			break;
+		zs_request_field(r, t, n);
+	}
+}
+
+/* --- pass 3 ---------------------------------------------------------------------------------- */
+
+/* Sets bits by way of memory: a value that the verifier follows in a register would split its search for
+ * every combination of bits. */
+zs_inline void zs_set_bits(__u32 *word, __u32 bits)
+{
+	*(volatile __u32 *)word |= bits;
+}
+
+zs_inline __u32 zs_span_len(const struct zs_span *s)
+{
+	return s->end > s->start ? (__u32)s->end - s->start : 0;
+}
+
+zs_inline int zs_has(const struct zs_request *r, enum zs_slot slot)
+{
+	return (r->seen >> slot) & 1;
+}
+
+/* The first `len` bytes of a value (at most 16) in lower case against a word pair. */
+zs_inline int zs_value_is(const struct zs_request *r, enum zs_slot slot, __u64 w0, __u64 w1, __u32 len)
+{
+	const __u8 *p = zs_request_at(r, r->slot[slot].start);
+
+	return zs_span_len(&r->slot[slot]) == len &&
+	       zs_keep_bytes(zs_lower8(zs_load64(p)), len) == w0 &&
+	       zs_keep_bytes(zs_lower8(zs_load64(p + 8)), len > 8 ? len - 8 : 0) == w1;
+}
+
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define ZS_W(a, b, c, d, e, f, g, h)                                                                \
+	((__u64)(a) | (__u64)(b) << 8 | (__u64)(c) << 16 | (__u64)(d) << 24 | (__u64)(e) << 32 |     \
+	 (__u64)(f) << 40 | (__u64)(g) << 48 | (__u64)(h) << 56)
+#else
+#define ZS_W(a, b, c, d, e, f, g, h)                                                                \
+	((__u64)(h) | (__u64)(g) << 8 | (__u64)(f) << 16 | (__u64)(e) << 24 | (__u64)(d) << 32 |     \
+	 (__u64)(c) << 40 | (__u64)(b) << 48 | (__u64)(a) << 56)
+#endif
+
+/* RFC 9110 8.6, narrower: 1 to 15 digits. */
+#define ZS_CL_DIGITS 15
+zs_inline void zs_request_content_length(struct zs_request *r)
+{
+	__u32 start = r->slot[ZS_SLOT_CL].start, len = zs_span_len(&r->slot[ZS_SLOT_CL]), i;
+	__u64 value = 0;
+
+	r->content_length = 0;
+	if (!zs_has(r, ZS_SLOT_CL))
+		return;
+	if (len < 1 || len > ZS_CL_DIGITS || (r->dup & (1u << ZS_SLOT_CL))) {
+		zs_set_bits(&r->flags, ZS_REQ_PASSIVE);
+		return;
+	}
+	for (i = 0; i < ZS_CL_DIGITS; i++) {
+		__u8 c;
+
+		if (i >= len)
+			break;
+		c = *zs_request_at(r, start + i);
+		if (c < '0' || c > '9') {
+			zs_set_bits(&r->flags, ZS_REQ_PASSIVE);
+			return;
+		}
+		value = value * 10 + (c - '0');
+	}
+	r->content_length = value;
+}
+
+/*
+ * Cache-Control and Pragma of a request (RFC 9111 5.2.1). A window of eight lower-case bytes slides over
+ * the value; where it shows a directive that restricts reuse, the request is passed on. That a directive
+ * could stand inside another's quoted string makes this pass more than it must, never less.
+ */
+#define ZS_CC_MAX 256
+zs_inline void zs_request_directives(struct zs_request *r, enum zs_slot slot)
+{
+	__u32 start = r->slot[slot].start, len = zs_span_len(&r->slot[slot]), i, hit = 0;
+	__u64 window = 0;
+
+	if (!zs_has(r, slot))
+		return;
+	if (len > ZS_CC_MAX || (r->dup & (1u << slot)))
+		hit = 1;
+	for (i = 0; i < ZS_CC_MAX; i++) {
+		if (i >= len || hit)
+			break;
+		window = window << 8 | (*zs_request_at(r, start + i) | 0x20);
+		hit = window == 0x6e6f2d6361636865ull /* no-cache */ ||
+		      window == 0x6e6f2d73746f7265ull /* no-store */ ||
+		      window == 0x6d696e2d66726573ull /* min-fres */ ||
+		      window == 0x6f6e6c792d69662dull /* only-if- */ ||
+		      (window & 0xffffffffffffffull) == 0x6d61782d616765ull /* max-age */;
+	}
+	if (hit)
+		zs_set_bits(&r->flags, ZS_REQ_BYPASS);
+}
+
+/*
+ * Accept-Encoding to its class (RFC 9110 12.5.3). Only a plain list of the codings known here has a
+ * class; weights, '*' and unknown codings pass the request on. `deflate` may be listed: no response in
+ * that coding is ever stored.
+ */
+#define ZS_AE_MAX 96
+#define ZS_AE_ODD 0x80u
+zs_inline __u32 zs_coding_class(__u64 word)
+{
+	switch (word) {
+	case 0: /* an empty list member */
+	case 0x6465666c617465ull: /* deflate */
+	case 0x6964656e74697479ull: /* identity */
+		return ZS_AE_PRESENT;
+	case 0x677a6970ull: /* gzip */
+		return ZS_AE_PRESENT | ZS_AE_GZIP;
+	case 0x6272ull: /* br */
+		return ZS_AE_PRESENT | ZS_AE_BR;
+	case 0x7a737464ull: /* zstd */
+		return ZS_AE_PRESENT | ZS_AE_ZSTD;
+	default:
+		return ZS_AE_ODD;
+	}
+}
+
+/* One byte of the list; ',' ends a member. The state is kept in memory for the reason of zs_set_bits(). */
+zs_inline void zs_request_coding(struct zs_request *r, __u8 c)
+{
+	volatile __u64 *member = &r->member;
+	volatile __u32 *ended = &r->ended;
+	__u64 text = *member;
+
+	if (c == ',') {
+		zs_set_bits(&r->ae, zs_coding_class(text));
+		*member = 0;
+		*ended = 0;
+	} else if (c == ' ' || c == '\t') {
+		*ended = text != 0;
+	} else {
+		/* "g zip" is not "gzip", and nine letters are no coding known here */
+		if (*ended || text >> 56)
+			zs_set_bits(&r->ae, ZS_AE_ODD);
+		*member = text << 8 | (c | 0x20);
+	}
+}
+
+zs_inline void zs_request_codings(struct zs_request *r)
+{
+	__u32 start = r->slot[ZS_SLOT_AE].start, len = zs_span_len(&r->slot[ZS_SLOT_AE]), i;
+
+	r->ae = 0;
+	if (!zs_has(r, ZS_SLOT_AE))
+		return;
+	if (len > ZS_AE_MAX || (r->dup & (1u << ZS_SLOT_AE))) {
+		zs_set_bits(&r->flags, ZS_REQ_BYPASS);
+		return;
+	}
+	r->ae = ZS_AE_PRESENT;
+	r->member = 0;
+	r->ended = 0;
+	for (i = 0; i <= ZS_AE_MAX; i++) {
+		if (i > len)
+			break;
+		zs_request_coding(r, i < len ? *zs_request_at(r, start + i) : ',');
+	}
+	if (r->ae & ZS_AE_ODD)
+		zs_set_bits(&r->flags, ZS_REQ_BYPASS);
+}
+
+/* RFC 9110 7.2, narrower: present once, not empty, only bytes of a host name, IP literal and port. */
+zs_inline void zs_request_host(struct zs_request *r, const struct zs_tables *t)
+{
+	__u32 start = r->slot[ZS_SLOT_HOST].start, len = zs_span_len(&r->slot[ZS_SLOT_HOST]), i;
+	__u32 all = ZS_B_HOST;
+
+	if (len < 1 || len > ZS_HOST_MAX || (r->dup & (1u << ZS_SLOT_HOST))) {
+		zs_set_bits(&r->flags, ZS_REQ_BYPASS);
+		return;
+	}
+	for (i = 0; i < ZS_HOST_MAX; i++) {
+		if (i >= len)
+			break;
+		all &= t->byte[*zs_request_at(r, start + i)];
+	}
+	if (!all)
+		zs_set_bits(&r->flags, ZS_REQ_BYPASS);
+}
+
+/* X-Forwarded-Host and -Proto: once at most, of a size that fits the key, of a host's bytes. */
+zs_inline void zs_request_forwarded(struct zs_request *r, const struct zs_tables *t, enum zs_slot slot,
+				    __u32 max)
+{
+	__u32 start = r->slot[slot].start, len = zs_span_len(&r->slot[slot]), i, all = ZS_B_HOST;
+
+	if (!zs_has(r, slot))
+		return;
+	if (len < 1 || len > max || (r->dup & (1u << slot))) {
+		zs_set_bits(&r->flags, ZS_REQ_BYPASS);
+		return;
+	}
+	for (i = 0; i < ZS_HOST_MAX; i++) {
+		if (i >= len)
+			break;
+		all &= t->byte[*zs_request_at(r, start + i)];
+	}
+	if (!all)
+		zs_set_bits(&r->flags, ZS_REQ_BYPASS);
+}
+
+/* Method, target form and version: the request line (RFC 9112 3). */
+zs_inline void zs_request_line(struct zs_request *r)
+{
+	const struct zs_line *line = &r->line[0];
+	__u32 len = line->colon, target = line->value, version = (__u32)line->end + 1;
+	__u64 method = zs_keep_bytes(zs_load64(zs_request_at(r, 0)), len);
+
+	/* "HTTP/1.1" and its CR, which line 0 must end with */
+	if (zs_load64(zs_request_at(r, version)) != ZS_W('H', 'T', 'T', 'P', '/', '1', '.', '1') ||
+	    *zs_request_at(r, version + 8) != '\r')
+		zs_set_bits(&r->flags, ZS_REQ_PASSIVE);
+
+	if (len == 3 && method == ZS_W('G', 'E', 'T', 0, 0, 0, 0, 0))
+		zs_set_bits(&r->flags, ZS_REQ_GET | ZS_REQ_SAFE);
+	else if (len == 4 && method == ZS_W('H', 'E', 'A', 'D', 0, 0, 0, 0))
+		zs_set_bits(&r->flags, ZS_REQ_HEAD | ZS_REQ_SAFE);
+	else if (len == 5 && method == ZS_W('T', 'R', 'A', 'C', 'E', 0, 0, 0))
+		zs_set_bits(&r->flags, ZS_REQ_SAFE | ZS_REQ_BYPASS);
+	else if (len == 7 && method == ZS_W('O', 'P', 'T', 'I', 'O', 'N', 'S', 0))
+		zs_set_bits(&r->flags, ZS_REQ_SAFE | ZS_REQ_BYPASS);
+	else if (len == 7 && method == ZS_W('C', 'O', 'N', 'N', 'E', 'C', 'T', 0))
+		zs_set_bits(&r->flags, ZS_REQ_PASSIVE);
+	else
+		zs_set_bits(&r->flags, ZS_REQ_BYPASS);
+
+	if (*zs_request_at(r, target) != '/' || (r->flags & ZS_REQ_BAD_TARGET) ||
+	    (__u32)line->end - target > ZS_TARGET_MAX)
+		zs_set_bits(&r->flags, ZS_REQ_BYPASS);
+}
+
+/* Everything that decides about framing: request line, Content-Length, Transfer-Encoding, Connection. */
+zs_inline void zs_request_framing(struct zs_request *r)
+{
+	zs_request_line(r);
+	zs_request_content_length(r);
+	if (zs_has(r, ZS_SLOT_TE) && !zs_has(r, ZS_SLOT_CL) && !(r->dup & (1u << ZS_SLOT_TE)) &&
+	    zs_value_is(r, ZS_SLOT_TE, ZS_W('c', 'h', 'u', 'n', 'k', 'e', 'd', 0), 0, 7))
+		zs_set_bits(&r->flags, ZS_REQ_CHUNKED);
+	if (zs_has(r, ZS_SLOT_CL))
+		zs_set_bits(&r->flags, ZS_REQ_BYPASS); /* a GET with a body is nobody's hit */
+	if (zs_has(r, ZS_SLOT_CONN) &&
+	    ((r->dup & (1u << ZS_SLOT_CONN)) ||
+	     !zs_value_is(r, ZS_SLOT_CONN, ZS_W('k', 'e', 'e', 'p', '-', 'a', 'l', 'i'),
+			  ZS_W('v', 'e', 0, 0, 0, 0, 0, 0), 10)))
+		zs_set_bits(&r->flags, ZS_REQ_BYPASS);
+}
+
+/* The fields that name the target's authority. */
+zs_inline void zs_request_authority(struct zs_request *r, const struct zs_tables *t)
+{
+	zs_request_host(r, t);
+	zs_request_forwarded(r, t, ZS_SLOT_XFH, ZS_HOST_MAX);
+	zs_request_forwarded(r, t, ZS_SLOT_XFP, ZS_PROTO_MAX);
+}
+
+/* After zs_request_fields(): settles flags, content_length and ae. The kernel runs the parts one by one. */
+zs_inline void zs_request_values(struct zs_request *r, const struct zs_tables *t)
+{
+	zs_request_framing(r);
+	zs_request_directives(r, ZS_SLOT_CC);
+	zs_request_directives(r, ZS_SLOT_PRAGMA);
+	zs_request_codings(r);
+	zs_request_authority(r, t);
+}
+
+/* May be answered from the store. */
+zs_inline int zs_request_answerable(const struct zs_request *r)
+{
+	return !(r->flags & (ZS_REQ_PASSIVE | ZS_REQ_BYPASS)) &&
+	       (r->flags & (ZS_REQ_GET | ZS_REQ_HEAD));
+}
+
+/* May fill the store: a GET all of whose fields are keyed or inert. */
+zs_inline int zs_request_recordable(const struct zs_request *r)
+{
+	return zs_request_answerable(r) && (r->flags & ZS_REQ_GET) && !(r->flags & ZS_REQ_NOFILL);
+}
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The recogniser's tables (include/zs/request.h), built once in user space for kernel and tests alike. */
+#ifndef ZS_FIELDS_H
+#define ZS_FIELDS_H
+
+#include <zs/request.h>
+
+/* Fills *t from the grammar and fields.def. Cannot fail with the names that are built in; -ENOSPC tells
+ * a developer who added one that the table's size or hash needs a change. */
+int zs_fields_build(struct zs_tables *t);
+
+/* Adds a field that the operator declares inert. `name` in any case. -EINVAL: not a token, or longer than
+ * 32 bytes. -EEXIST: known already, and not as inert. -ENOSPC: no room at its place. Known as inert: 0.
+ * *t is unchanged on error. */
+int zs_fields_add(struct zs_tables *t, const char *name);
+
+#endif

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Loading the BPF object: sizes, feature switches, constant contents. */
+#include "object.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include "zs.skel.h"
+
+#include "fields.h"
+#include "log.h"
+
+#define WORK_PER_CPU 4 /* ZS_WORK_PER_CPU of include/zs/bpf/maps.h */
+
+static int libbpf_line(enum libbpf_print_level level, const char *format, va_list args)
+{
+	char line[1024];
+
+	if (zs_log_level_get() < ZS_LOG_DEBUG)
+		return 0;
+	vsnprintf(line, sizeof(line), format, args);
+	line[strcspn(line, "\n")] = 0;
+	zs_debug("libbpf: %s", line);
+	(void)level;
+	return 0;
+}
+
+void zs_object_quiet_libbpf(void)
+{
+	libbpf_set_print(libbpf_line);
+}
+
+/* Before 5.11 BPF memory counts against RLIMIT_MEMLOCK. */
+static void memlock_raise(void)
+{
+	struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
+
+	if (setrlimit(RLIMIT_MEMLOCK, &unlimited))
+		zs_debug("cannot raise RLIMIT_MEMLOCK: %s", strerror(errno));
+}
+
+static int sizes_set(struct zs_bpf *obj, const struct zs_object_options *o)
+{
+	int cpus = libbpf_num_possible_cpus();
+	uint32_t pages = o->pages ? o->pages : ZS_PAGES_DEFAULT;
+	uint32_t entries = o->entries ? o->entries : ZS_ENTRIES_DEFAULT;
+
+	if (cpus < 0)
+		return cpus;
+	if (bpf_map__set_max_entries(obj->maps.zs_pages, pages) ||
+	    bpf_map__set_max_entries(obj->maps.zs_index, entries) ||
+	    bpf_map__set_max_entries(obj->maps.zs_works, (uint32_t)cpus * WORK_PER_CPU))
+		return -EINVAL;
+	return 0;
+}
+
+/* SO_NETNS_COOKIE came with 5.14, the helper for sockops with 5.15: the helper is probed. */
+static void features_set(struct zs_bpf *obj)
+{
+	obj->rodata->zs_netns_cookies =
+		libbpf_probe_bpf_helper(BPF_PROG_TYPE_SOCK_OPS, BPF_FUNC_get_netns_cookie, NULL) == 1;
+	obj->rodata->zs_tcp_fences =
+		access("/sys/kernel/btf/vmlinux", R_OK) == 0 &&
+		libbpf_probe_bpf_helper(BPF_PROG_TYPE_SK_MSG, BPF_FUNC_skc_to_tcp_sock, NULL) == 1;
+}
+
+static int contents_set(struct zs_bpf *obj, const struct zs_object_options *o)
+{
+	static struct zs_tables tables;
+	struct zs_ctl ctl = {.abi = ZS_ABI, .epoch = 1, .flush = 1};
+	uint32_t zero = 0;
+	int err = zs_fields_build(&tables);
+
+	for (size_t i = 0; !err && o->inert && o->inert[i]; i++) {
+		err = zs_fields_add(&tables, o->inert[i]);
+		if (err)
+			zs_error("inert field '%s': %s; name a field that zeroserve does not judge itself",
+				 o->inert[i], strerror(-err));
+	}
+	if (err)
+		return err;
+	if (getrandom(ctl.seed, sizeof(ctl.seed), 0) != sizeof(ctl.seed))
+		return -EIO;
+	ctl.record_cap = o->record_cap ? o->record_cap : ZS_ANSWER_MAX;
+	ctl.pages = o->pages ? o->pages : ZS_PAGES_DEFAULT;
+	ctl.netns_known = obj->rodata->zs_netns_cookies;
+	if (bpf_map_update_elem(bpf_map__fd(obj->maps.zs_tables), &zero, &tables, BPF_ANY) ||
+	    bpf_map_update_elem(bpf_map__fd(obj->maps.zs_ctl), &zero, &ctl, BPF_ANY))
+		return -errno;
+	return 0;
+}
+
+/*
+ * The sockhash gets its program before the first socket, because sockets copy it when they enter. The
+ * dispatcher is bound to the sockhash, so that the map lives as long as an enrolled socket does: freeing
+ * it earlier would throw unread bytes away. When the last user reference goes, the kernel empties the
+ * program array, and what is left of the dispatcher passes everything.
+ */
+static int dispatcher_set(struct zs_bpf *obj)
+{
+	int dispatch = bpf_program__fd(obj->progs.zs_dispatch);
+	int socks = bpf_map__fd(obj->maps.zs_socks);
+
+	if (bpf_prog_attach(dispatch, socks, BPF_SK_MSG_VERDICT, 0))
+		return -errno;
+	if (bpf_prog_bind_map(dispatch, socks, NULL))
+		return -errno;
+	return 0;
+}
+
+/* A failing load says little without the verifier's log, which is long: once more, with a log to a file. */
+static void verifier_log_write(const struct zs_object_options *o, int err)
+{
+	static char text[16 << 20];
+	char path[] = "/tmp/zeroserve-verifier-XXXXXX";
+	struct zs_bpf *obj = zs_bpf__open();
+	struct bpf_program *prog;
+	int fd = mkstemp(path);
+
+	if (!obj || fd < 0)
+		goto out;
+	features_set(obj);
+	sizes_set(obj, o);
+	bpf_object__for_each_program(prog, obj->obj) {
+		memset(text, 0, 2);
+		bpf_program__set_log_buf(prog, text, sizeof(text));
+		bpf_program__set_log_level(prog, 1);
+	}
+	zs_bpf__load(obj);
+	if (write(fd, text, strnlen(text, sizeof(text))) < 0)
+		zs_debug("%s: %s", path, strerror(errno));
+	zs_error("the kernel refused the programs: %s; the verifier's log is in %s", strerror(-err), path);
+out:
+	if (fd >= 0)
+		close(fd);
+	zs_bpf__destroy(obj);
+}
+
+int zs_object_load(const struct zs_object_options *options, struct zs_bpf **out)
+{
+	struct zs_bpf *obj;
+	int err;
+
+	zs_object_quiet_libbpf();
+	memlock_raise();
+	obj = zs_bpf__open();
+	if (!obj) {
+		err = -errno;
+		zs_error("cannot open the built-in BPF object: %s", strerror(errno));
+		return err;
+	}
+	features_set(obj);
+	err = sizes_set(obj, options);
+	if (!err)
+		err = zs_bpf__load(obj);
+	if (err == -EPERM)
+		zs_error("cannot load BPF programs: %s; needs root, or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON",
+			 strerror(-err));
+	else if (err)
+		verifier_log_write(options, err);
+	if (!err)
+		err = contents_set(obj, options);
+	if (!err)
+		err = dispatcher_set(obj);
+	if (err) {
+		zs_bpf__destroy(obj);
+		return err;
+	}
+	*out = obj;
+	return 0;
+}
+
+void zs_object_close(struct zs_bpf *obj)
+{
+	zs_bpf__destroy(obj);
+}
+
+int zs_object_switch(int progs_fd, int dialer_fd, bool on)
+{
+	uint32_t slot = 0;
+
+	if (on)
+		return bpf_map_update_elem(progs_fd, &slot, &dialer_fd, BPF_ANY) ? -errno : 0;
+	return bpf_map_delete_elem(progs_fd, &slot) && errno != ENOENT ? -errno : 0;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The BPF programs and maps as one object: opened, sized, loaded, and given their constant contents. */
+#ifndef ZS_OBJECT_H
+#define ZS_OBJECT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <zs/abi.h>
+
+struct zs_bpf;
+
+struct zs_object_options {
+	uint32_t pages;      /* store pages of ZS_PAGE_SIZE bytes; 0: default */
+	uint32_t entries;    /* objects at most; 0: default */
+	uint32_t record_cap; /* payload bytes per recording; 0: default */
+	const char *const *inert; /* further inert request fields, null-terminated; may be null */
+};
+
+#define ZS_PAGES_DEFAULT   16384u /* 64 MiB */
+#define ZS_ENTRIES_DEFAULT 65536u
+
+/*
+ * Opens and loads everything and fills the constant maps; attaches nothing, pins nothing. On success *out
+ * is owned by the caller (zs_object_close). -EPERM: privileges; -EOPNOTSUPP: the kernel lacks what the
+ * programs need; other negative errno. Errors are logged; the verifier's log goes to the file named there.
+ */
+int zs_object_load(const struct zs_object_options *options, struct zs_bpf **out);
+
+/* Closes fds; what is pinned or attached lives on. Null is allowed. */
+void zs_object_close(struct zs_bpf *obj);
+
+/* Lets dispatchers reach the dialer program (on), or makes every message pass (off). */
+int zs_object_switch(int progs_fd, int dialer_fd, bool on);
+
+/* Raises errors of libbpf to our log, and its chatter to debug. */
+void zs_object_quiet_libbpf(void);
+
+#endif
