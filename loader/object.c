@@ -16,6 +16,7 @@
 
 #include "fields.h"
 #include "log.h"
+#include "pin.h"
 
 #define WORK_PER_CPU 4 /* ZS_WORK_PER_CPU of include/zs/bpf/maps.h */
 
@@ -46,6 +47,18 @@ static void memlock_raise(void)
 		zs_debug("cannot raise RLIMIT_MEMLOCK: %s", strerror(errno));
 }
 
+static int maps_reuse(struct zs_bpf *obj, const struct zs_maps *maps)
+{
+	int err = 0;
+
+#define X(name)                                                                                     \
+	if (!err)                                                                                   \
+		err = bpf_map__reuse_fd(obj->maps.zs_##name, maps->fd[ZS_MAP_##name]);
+	ZS_MAP_LIST(X)
+#undef X
+	return err;
+}
+
 static int sizes_set(struct zs_bpf *obj, const struct zs_object_options *o)
 {
 	int cpus = libbpf_num_possible_cpus();
@@ -54,6 +67,8 @@ static int sizes_set(struct zs_bpf *obj, const struct zs_object_options *o)
 
 	if (cpus < 0)
 		return cpus;
+	if (o->reuse)
+		return maps_reuse(obj, o->reuse);
 	if (bpf_map__set_max_entries(obj->maps.zs_pages, pages) ||
 	    bpf_map__set_max_entries(obj->maps.zs_index, entries) ||
 	    bpf_map__set_max_entries(obj->maps.zs_works, (uint32_t)cpus * WORK_PER_CPU))
@@ -86,13 +101,16 @@ static int contents_set(struct zs_bpf *obj, const struct zs_object_options *o)
 	}
 	if (err)
 		return err;
+	if (bpf_map_update_elem(bpf_map__fd(obj->maps.zs_tables), &zero, &tables, BPF_ANY))
+		return -errno;
+	if (o->reuse)
+		return 0;
 	if (getrandom(ctl.seed, sizeof(ctl.seed), 0) != sizeof(ctl.seed))
 		return -EIO;
 	ctl.record_cap = o->record_cap ? o->record_cap : ZS_ANSWER_MAX;
 	ctl.pages = o->pages ? o->pages : ZS_PAGES_DEFAULT;
 	ctl.netns_known = obj->rodata->zs_netns_cookies;
-	if (bpf_map_update_elem(bpf_map__fd(obj->maps.zs_tables), &zero, &tables, BPF_ANY) ||
-	    bpf_map_update_elem(bpf_map__fd(obj->maps.zs_ctl), &zero, &ctl, BPF_ANY))
+	if (bpf_map_update_elem(bpf_map__fd(obj->maps.zs_ctl), &zero, &ctl, BPF_ANY))
 		return -errno;
 	return 0;
 }

@@ -9,11 +9,13 @@
 #include <zs/abi.h>
 
 struct zs_bpf;
+struct zs_maps;
 
 struct zs_object_options {
 	uint32_t pages;      /* store pages of ZS_PAGE_SIZE bytes; 0: default */
 	uint32_t entries;    /* objects at most; 0: default */
 	uint32_t record_cap; /* payload bytes per recording; 0: default */
+	const struct zs_maps *reuse; /* pinned maps to take over; their sizes and contents stay */
 	const char *const *inert; /* further inert request fields, null-terminated; may be null */
 };
 

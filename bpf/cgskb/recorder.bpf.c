@@ -63,7 +63,7 @@ static __always_inline void unsafe_response(struct __sk_buff *skb, struct zs_con
 					    const struct segment *s)
 {
 	__u32 bucket = (c->unsafe - 1) & (ZS_GENERATIONS - 1);
-	__u32 *generation;
+	__u64 *generation;
 	__u8 line[12]; /* "HTTP/1.1 200" */
 
 	if (s->len < sizeof(line) || bpf_skb_load_bytes(skb, s->off, line, sizeof(line)))

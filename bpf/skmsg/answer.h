@@ -36,7 +36,8 @@ __attribute__((noinline)) int zs_lookup(__u32 id)
 	struct zs_object *o;
 	struct zs_page *page;
 	struct zs_ref *found, ref;
-	__u32 bucket, *generation;
+	__u32 bucket;
+	__u64 *generation;
 
 	if (!w || !ctl)
 		return LOOKUP_NONE;
@@ -54,7 +55,7 @@ __attribute__((noinline)) int zs_lookup(__u32 id)
 		return LOOKUP_NONE;
 	bucket = o->bucket & (ZS_GENERATIONS - 1);
 	generation = bpf_map_lookup_elem(&zs_gens, &bucket);
-	if (!generation || *generation != o->generation || ctl->flush != o->flush)
+	if (!generation || (__u32)*generation != o->generation || ctl->flush != o->flush)
 		return LOOKUP_VOID;
 	if (w->event.ev.time >= o->fresh_until)
 		return LOOKUP_EXPIRED;

@@ -89,7 +89,7 @@ static __always_inline void turn_begin(struct zs_conn *c)
 	c->record = 0;
 	if (c->unsafe) {
 		__u32 bucket = (c->unsafe - 1) & (ZS_GENERATIONS - 1);
-		__u32 *generation = bpf_map_lookup_elem(&zs_gens, &bucket);
+		__u64 *generation = bpf_map_lookup_elem(&zs_gens, &bucket);
 
 		c->unsafe = 0;
 		if (generation)

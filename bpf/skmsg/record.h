@@ -57,7 +57,8 @@ __attribute__((noinline)) int zs_record_announce(__u32 id, __u64 cookie, __u64 r
 {
 	struct zs_work *w = work_get(id);
 	struct zs_ctl *ctl = zs_ctl_get();
-	__u32 bucket, *generation, len;
+	__u32 bucket, len;
+	__u64 *generation;
 
 	if (!w || !ctl)
 		return -1;
@@ -73,7 +74,7 @@ __attribute__((noinline)) int zs_record_announce(__u32 id, __u64 cookie, __u64 r
 	w->event.ev.record = record;
 	w->event.digest = w->digest;
 	w->event.bucket = bucket;
-	w->event.generation = *generation;
+	w->event.generation = (__u32)*generation;
 	w->event.flush = ctl->flush;
 	w->event.key_len = w->key_len;
 	w->event.head_len = len;

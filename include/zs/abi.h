@@ -174,8 +174,10 @@ ZS_ASSERT_SIZE(struct zs_ctl, 80);
 /* Hold-off: keyed by a digest, not recorded before `until` (boot-time ns). */
 struct zs_holdoff {
 	__u64 until;
+	__u32 level; /* how often in a row; the agent doubles the time with it */
+	__u32 zero;
 };
-ZS_ASSERT_SIZE(struct zs_holdoff, 8);
+ZS_ASSERT_SIZE(struct zs_holdoff, 16);
 
 /* --- events ---------------------------------------------------------------------------------- */
 

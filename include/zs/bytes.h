@@ -11,10 +11,12 @@
 #ifdef ZS_BPF
 #define zs_inline static __attribute__((always_inline)) inline
 #define zs_zero(ptr, size) __builtin_memset(ptr, 0, size)
+#define ZS_UNROLL _Pragma("unroll")
 #else
 #include <string.h>
 #define zs_inline static inline
 #define zs_zero(ptr, size) memset(ptr, 0, size)
+#define ZS_UNROLL
 #endif
 
 /* BPF on machines with efficient unaligned access (x86-64, arm64) loads whole words from any place; the

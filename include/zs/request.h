@@ -252,7 +252,7 @@ zs_inline void zs_name_load(const struct zs_request *r, __u32 start, __u32 len, 
 {
 	const __u8 *p = zs_request_at(r, start);
 
-#pragma unroll
+	ZS_UNROLL
 	for (int k = 0; k < ZS_NAME_WORDS; k++) {
 		__u32 rest = len > 8u * k ? len - 8u * k : 0;
 
@@ -271,7 +271,7 @@ zs_inline const struct zs_name *zs_name_find(const struct zs_request *r, const s
 		return 0;
 	zs_name_load(r, start, len, word);
 	h = zs_name_hash(word, len);
-#pragma unroll
+	ZS_UNROLL
 	for (int probe = 0; probe < ZS_NAME_PROBES; probe++) {
 		const struct zs_name *e = &t->name[(h + probe) & (ZS_NAME_SLOTS - 1)];
 

@@ -89,7 +89,7 @@ struct zs_gens_map {
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, ZS_GENERATIONS);
 	__type(key, __u32);
-	__type(value, __u32);
+	__type(value, __u64);
 };
 ZS_MAP(zs_gens_map, zs_gens);
 

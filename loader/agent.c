@@ -1,0 +1,482 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The agent's loop: events in, objects out, and what has to be done now and then. */
+#include "agent.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <bpf/libbpf.h>
+#include <jansson.h>
+
+#include "budget.h"
+#include "caps.h"
+#include "clock.h"
+#include "counters.h"
+#include "fetch.h"
+#include "holdoff.h"
+#include "ingest.h"
+#include "log.h"
+#include "object.h"
+#include "origins.h"
+#include "recording.h"
+#include "watch.h"
+
+#define TICK_MS         50   /* upkeep, and the longest sleep */
+#define POLL_MS         1    /* while events come in */
+#define POLLS_IDLE      20   /* empty polls after which it sleeps again */
+#define REPORT_NS       ZS_NS
+#define RECORDING_NS    (30 * ZS_NS)
+#define SWEEP_MOST      4096 /* objects per tick */
+#define FETCH_OVERHEAD  (ZS_ANSWER_HEAD_MAX * 2) /* head and chunk framing beside the body */
+#define FETCH_TIMEOUT_MS 10000
+
+struct agent {
+	struct zs_agent_options o;
+	const struct zs_maps *maps;
+	struct zs_ctl *ctl;
+	uint64_t *generations;
+	uint64_t *stop;
+	struct zs_report *report;
+	uint8_t *pages;
+	struct ring_buffer *ring;
+	struct zs_store *store;
+	struct zs_recordings *recordings;
+	struct zs_fetch *fetch;
+	struct zs_watch *watch;
+	struct zs_ingest ingest;
+	struct zs_budget budget;
+	uint64_t ends[ZS_RECORDING_ENDS];
+	uint64_t fetched, fetch_failed, fetch_refused;
+	uint64_t reported;
+	int epoll;
+	unsigned int events; /* since the last poll */
+};
+
+static volatile sig_atomic_t stopping;
+
+static void on_signal(int number)
+{
+	(void)number;
+	stopping = 1;
+}
+
+/* --- recordings ------------------------------------------------------------------------------ */
+
+static int recording_head(void *user, const struct zs_asked *asked, const struct zs_response *response,
+			  uint64_t arrived)
+{
+	struct agent *a = user;
+
+	if (zs_ingest_judge(&a->ingest, asked, response, arrived) != ZS_POLICY_STORE)
+		return 0;
+	return response->framing != ZS_FRAMING_LENGTH || response->content_length <= a->o.max_body;
+}
+
+static int recording_whole(void *user, const struct zs_asked *asked, const struct zs_response *response,
+			   const struct zs_body *body, uint64_t arrived)
+{
+	struct agent *a = user;
+
+	return zs_ingest_store(&a->ingest, asked, response, body, arrived);
+}
+
+static void recording_end(void *user, const struct zs_asked *asked, uint64_t record,
+			  enum zs_recording_end how)
+{
+	struct agent *a = user;
+
+	a->ends[how]++;
+	__atomic_store_n(&a->stop[ZS_STOP_SLOT(record)], record, __ATOMIC_RELEASE);
+	if (how == ZS_RECORDING_STORED)
+		zs_holdoff_clear(a->maps->fd[ZS_MAP_holdoff], asked->digest);
+	else if (how != ZS_RECORDING_BROKEN)
+		zs_holdoff_add(a->maps->fd[ZS_MAP_holdoff], asked->digest, zs_boot_ns());
+}
+
+/* --- fetches --------------------------------------------------------------------------------- */
+
+/* The object that a refresh event names, if it still is that one. */
+static const struct zs_object *refresh_object(struct agent *a, const struct zs_event_refresh *ev)
+{
+	const struct zs_store_entry *e = zs_store_find(a->store, ev->digest);
+
+	if (!e || e->ref.serial != ev->ref.serial)
+		return NULL;
+	return zs_store_object(a->store, ev->digest);
+}
+
+/* What a fetch begun now belongs to: the stored request, and the generation as of now. */
+static struct zs_asked *asked_again(struct agent *a, const struct zs_object *o,
+				    const struct zs_store_entry *e)
+{
+	struct zs_asked *asked = calloc(1, sizeof(*asked));
+
+	if (!asked)
+		return NULL;
+	asked->digest = e->digest;
+	asked->time = zs_boot_ns();
+	asked->bucket = o->bucket;
+	asked->generation = (uint32_t)__atomic_load_n(&a->generations[o->bucket], __ATOMIC_ACQUIRE);
+	asked->flush = __atomic_load_n(&a->ctl->flush, __ATOMIC_ACQUIRE);
+	asked->key_len = o->key_len;
+	asked->head_len = e->request_len;
+	memcpy(&asked->key, (const uint8_t *)o + ZS_OBJECT_KEY_OFF, o->key_len);
+	memcpy(asked->head, e->request, e->request_len);
+	return asked;
+}
+
+static void refresh_event(struct agent *a, const struct zs_event_refresh *ev, size_t size)
+{
+	const struct zs_object *o;
+	struct zs_fetch_request request;
+	struct zs_asked *asked;
+
+	if (size < sizeof(*ev))
+		return;
+	o = refresh_object(a, ev);
+	if (!o || !a->fetch)
+		return;
+	asked = asked_again(a, o, zs_store_find(a->store, ev->digest));
+	if (!asked)
+		return;
+	request = (struct zs_fetch_request){
+		.digest = asked->digest,
+		.target = (const char *)asked->key.text,
+		.target_len = asked->key.target_len,
+		.head = (const char *)asked->head,
+		.head_len = asked->head_len,
+		.user = asked,
+	};
+	if (zs_watch_address(a->watch, asked->key.origin, &request.to) ||
+	    zs_fetch_start(a->fetch, &request)) {
+		a->fetch_refused++;
+		free(asked);
+	}
+}
+
+static struct agent *the_agent; /* the fetch callback knows the fetch only */
+
+static void fetch_done(const struct zs_fetch_result *result)
+{
+	struct agent *a = the_agent;
+	struct zs_asked *asked = result->user;
+	struct zs_response *response = malloc(sizeof(*response));
+	const uint8_t *bytes = (const uint8_t *)result->response;
+	struct zs_body body;
+	int err = result->status;
+
+	a->fetched++;
+	if (!err && !response)
+		err = -ENOMEM;
+	if (!err)
+		err = zs_response_head(bytes, result->len, response);
+	if (!err)
+		err = zs_response_body(bytes, result->len, response, a->o.max_body, &body);
+	if (!err) {
+		zs_ingest_judge(&a->ingest, asked, response, result->first_byte);
+		err = zs_ingest_store(&a->ingest, asked, response, &body, result->first_byte);
+		zs_body_free(&body);
+	}
+	if (err) {
+		a->fetch_failed++;
+		zs_debug("refresh failed: %s", strerror(-err));
+	}
+	free(response);
+	free(asked);
+}
+
+/* --- events ---------------------------------------------------------------------------------- */
+
+static int on_event(void *user, void *data, size_t size)
+{
+	struct agent *a = user;
+	const struct zs_event *ev = data;
+
+	a->events++;
+	if (size < sizeof(*ev))
+		return 0;
+	if (ev->kind == ZS_EVENT_REFRESH)
+		refresh_event(a, data, size);
+	else
+		zs_recordings_event(a->recordings, data, size);
+	return 0;
+}
+
+/* --- now and then ---------------------------------------------------------------------------- */
+
+static void refill(struct agent *a, uint64_t now)
+{
+	int32_t left = __atomic_load_n(&a->ctl->tokens, __ATOMIC_RELAXED);
+	int32_t have = zs_budget_refill(&a->budget, left, now);
+
+	if (have != left)
+		__atomic_fetch_add(&a->ctl->tokens, have - left, __ATOMIC_RELAXED);
+	a->ctl->tokens_half = (int32_t)a->budget.rate / 2;
+}
+
+static json_t *reasons_json(const struct agent *a)
+{
+	json_t *json = json_object();
+
+	for (int i = 0; i < ZS_POLICY_REASONS; i++)
+		if (a->ingest.reasons[i])
+			json_object_set_new(json, zs_policy_reason_name((enum zs_policy_reason)i),
+					    json_integer((json_int_t)a->ingest.reasons[i]));
+	return json;
+}
+
+static json_t *agent_json(const struct agent *a)
+{
+	struct zs_store_stats s;
+
+	zs_store_stats(a->store, &s);
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}",
+			 "stored", (json_int_t)s.objects, "stored_total", (json_int_t)s.stored, "replaced",
+			 (json_int_t)s.replaced, "evicted", (json_int_t)s.evicted, "expired",
+			 (json_int_t)s.expired, "pages_used", (json_int_t)s.pages_used, "pages_total",
+			 (json_int_t)s.pages_total, "recordings",
+			 (json_int_t)zs_recordings_active(a->recordings), "record_rate",
+			 (json_int_t)a->budget.rate, "recorded_refused",
+			 (json_int_t)a->ends[ZS_RECORDING_REFUSED], "recorded_large",
+			 (json_int_t)a->ends[ZS_RECORDING_LARGE], "recorded_malformed",
+			 (json_int_t)a->ends[ZS_RECORDING_MALFORMED], "recorded_broken",
+			 (json_int_t)a->ends[ZS_RECORDING_BROKEN], "fetches", (json_int_t)a->fetched,
+			 "fetches_failed", (json_int_t)a->fetch_failed, "fetches_refused",
+			 (json_int_t)a->fetch_refused, "decisions", reasons_json(a));
+}
+
+/* Into the shared report: odd while it is written. */
+static void report_write(struct agent *a)
+{
+	json_t *json = zs_watch_json(a->watch);
+	char *text;
+	size_t len;
+
+	if (!json)
+		return;
+	json_object_set_new(json, "agent", agent_json(a));
+	text = json_dumps(json, JSON_COMPACT);
+	json_decref(json);
+	if (!text)
+		return;
+	len = strlen(text);
+	if (len <= sizeof(a->report->text)) {
+		__atomic_fetch_add(&a->report->seq, 1, __ATOMIC_SEQ_CST);
+		memcpy(a->report->text, text, len);
+		a->report->len = (uint32_t)len;
+		__atomic_fetch_add(&a->report->seq, 1, __ATOMIC_SEQ_CST);
+	}
+	free(text);
+}
+
+static void tick(struct agent *a)
+{
+	uint64_t now = zs_boot_ns(), counters[ZS_COUNTERS];
+
+	__atomic_store_n(&a->ctl->heartbeat, now, __ATOMIC_RELEASE);
+	refill(a, now);
+	zs_store_sweep(a->store, now, __atomic_load_n(&a->ctl->flush, __ATOMIC_ACQUIRE), a->generations,
+		       SWEEP_MOST);
+	if (now - a->reported < REPORT_NS)
+		return;
+	a->reported = now;
+	zs_recordings_expire(a->recordings, now - RECORDING_NS);
+	zs_store_reclaim(a->store);
+	if (!zs_counters_read(a->maps->fd[ZS_MAP_counters], counters))
+		zs_budget_adapt(&a->budget, counters[ZS_COUNT_hits], counters[ZS_COUNT_recorded],
+				counters[ZS_COUNT_over_budget], now);
+	report_write(a);
+}
+
+/* --- the loop -------------------------------------------------------------------------------- */
+
+/*
+ * While events come in, the ring is polled every millisecond and the kernel is told not to wake anybody:
+ * a wake-up per event would cost more than the event. When it stays empty, the flag goes down, the ring is
+ * looked at once more (an event may have come in between), and the agent sleeps until the next wake-up.
+ */
+static void loop(struct agent *a)
+{
+	unsigned int idle = POLLS_IDLE;
+	uint64_t ticked = 0;
+
+	while (!stopping) {
+		struct epoll_event ready[4];
+		int awake = idle < POLLS_IDLE;
+		int n;
+
+		__atomic_store_n(&a->ctl->awake, (uint32_t)awake, __ATOMIC_SEQ_CST);
+		a->events = 0;
+		ring_buffer__consume(a->ring);
+		n = a->events ? 0 : epoll_wait(a->epoll, ready, 4, awake ? POLL_MS : TICK_MS);
+		for (int i = 0; i < n; i++)
+			if (a->fetch && ready[i].data.u32 == 1)
+				zs_fetch_run(a->fetch);
+		if (n > 0 && !a->events)
+			ring_buffer__consume(a->ring);
+		if (a->fetch && a->events)
+			zs_fetch_run(a->fetch);
+		if (a->events) {
+			idle = 0;
+			usleep(POLL_MS * 1000);
+		} else if (idle < POLLS_IDLE) {
+			idle++;
+		}
+		if (zs_boot_ns() - ticked >= TICK_MS * 1000000ull) {
+			ticked = zs_boot_ns();
+			tick(a);
+		}
+	}
+	a->ctl->awake = 0;
+	a->ctl->tokens = 0;
+}
+
+/* --- life ------------------------------------------------------------------------------------ */
+
+static int views_open(struct agent *a)
+{
+	const struct zs_maps *m = a->maps;
+
+	a->ctl = zs_ctl_map(m);
+	a->generations = zs_map_view(m->fd[ZS_MAP_gens], ZS_GENERATIONS * sizeof(uint64_t));
+	a->stop = zs_map_view(m->fd[ZS_MAP_stop], ZS_STOP_SLOTS * sizeof(uint64_t));
+	a->report = zs_map_view(m->fd[ZS_MAP_report], sizeof(struct zs_report));
+	if (a->ctl)
+		a->pages = zs_map_view(m->fd[ZS_MAP_pages], (size_t)a->ctl->pages * ZS_PAGE_SIZE);
+	return a->ctl && a->generations && a->stop && a->report && a->pages ? 0 : -errno;
+}
+
+static int watch_fd(struct agent *a, int fd, uint32_t tag)
+{
+	struct epoll_event ev = {.events = EPOLLIN, .data.u32 = tag};
+
+	return epoll_ctl(a->epoll, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
+}
+
+static int parts_create(struct agent *a)
+{
+	struct zs_store_options store = {
+		.index_fd = a->maps->fd[ZS_MAP_index],
+		.pages = a->pages,
+		.count = a->ctl->pages,
+		.entries = ZS_ENTRIES_DEFAULT,
+		.grace = zs_grace_membarrier,
+	};
+	struct zs_recordings_owner owner = {
+		.user = a,
+		.head = recording_head,
+		.whole = recording_whole,
+		.end = recording_end,
+		.max_body = a->o.max_body,
+		.cap = a->ctl->record_cap,
+	};
+	int err = zs_grace_membarrier();
+
+	if (err) {
+		zs_error("membarrier(2) does not wait for RCU here: %s; without it pages cannot be reused safely",
+			 strerror(-err));
+		return err;
+	}
+	err = zs_store_create(&store, &a->store);
+	if (!err)
+		err = zs_recordings_create(&owner, &a->recordings);
+	if (err)
+		return err;
+	a->ingest = (struct zs_ingest){
+		.store = a->store,
+		.max_body = a->o.max_body,
+		.lifetime_max = a->o.lifetime_max,
+		.refresh = a->o.refresh,
+	};
+	zs_budget_init(&a->budget, a->o.record_rate, zs_boot_ns());
+	a->ctl->tokens = (int32_t)a->o.record_rate;
+	a->ring = ring_buffer__new(a->maps->fd[ZS_MAP_events], on_event, a, NULL);
+	return a->ring ? 0 : -errno;
+}
+
+static int connections_create(struct agent *a)
+{
+	struct zs_fetch_limits limits = {
+		.concurrency = a->o.fetch_concurrency,
+		.rate = a->o.fetch_rate,
+		.timeout_ms = FETCH_TIMEOUT_MS,
+		.max_bytes = (size_t)a->o.max_body * 2 + FETCH_OVERHEAD,
+	};
+	struct zs_watch_options watch = {
+		.admin = a->o.admin,
+		.origins = a->o.origins,
+		.map_fd = a->maps->fd[ZS_MAP_origins],
+	};
+	int err = 0;
+
+	a->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (a->epoll < 0)
+		return -errno;
+	err = watch_fd(a, ring_buffer__epoll_fd(a->ring), 0);
+	if (!err && a->o.refresh)
+		err = zs_fetch_create(&limits, fetch_done, &a->fetch);
+	if (!err && a->fetch)
+		err = watch_fd(a, zs_fetch_fd(a->fetch), 1);
+	if (!err && a->ctl->netns_known)
+		err = zs_netns_cookie(&watch.netns);
+	return err ? err : zs_watch_start(&watch, &a->watch);
+}
+
+static void destroy(struct agent *a)
+{
+	zs_watch_stop(a->watch);
+	zs_fetch_destroy(a->fetch);
+	ring_buffer__free(a->ring);
+	zs_recordings_destroy(a->recordings);
+	zs_store_destroy(a->store);
+	if (a->epoll >= 0)
+		close(a->epoll);
+	free(a);
+}
+
+static void signals_set(void)
+{
+	struct sigaction action = {.sa_handler = on_signal};
+
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGINT, &action, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+int zs_agent_run(const struct zs_maps *maps, const struct zs_agent_options *options, int ready_fd)
+{
+	struct agent *a = calloc(1, sizeof(*a));
+	int err;
+
+	if (!a)
+		return -ENOMEM;
+	a->o = *options;
+	a->maps = maps;
+	a->epoll = -1;
+	the_agent = a;
+	signals_set();
+	err = zs_caps_drop(options->user);
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (!err)
+		err = views_open(a);
+	if (!err)
+		err = parts_create(a);
+	if (!err)
+		err = connections_create(a);
+	if (!err) {
+		a->ctl->agent_pid = (uint32_t)getpid();
+		tick(a);
+		if (write(ready_fd, "1", 1) != 1)
+			zs_debug("nobody waits for the agent");
+		loop(a);
+	} else {
+		zs_error("the agent cannot start: %s", strerror(-err));
+	}
+	destroy(a);
+	return err;
+}

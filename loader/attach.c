@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The order of attaching and detaching. docs/design.md says why it is this one. */
+#include "attach.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include "zs.skel.h"
+
+#include "cgroup.h"
+#include "log.h"
+
+#define LINK_ENROL    "link_enrol"
+#define LINK_RECORDER "link_recorder"
+
+/* The cgroup id that a pinned link is attached to; 0 when that cgroup is gone. */
+static int link_cgroup(const struct zs_instance *instance, const char *name, uint64_t *cgroup)
+{
+	struct bpf_link_info info = {0};
+	__u32 len = sizeof(info);
+	int fd = bpf_obj_get(zs_pin_path(instance, name)), err;
+
+	if (fd < 0)
+		return -errno;
+	err = bpf_obj_get_info_by_fd(fd, &info, &len) ? -errno : 0;
+	close(fd);
+	if (err)
+		return err;
+	*cgroup = info.cgroup.cgroup_id;
+	return *cgroup ? 0 : -ENOLINK;
+}
+
+int zs_attached_cgroup(const struct zs_instance *instance, uint64_t *cgroup)
+{
+	return link_cgroup(instance, LINK_ENROL, cgroup);
+}
+
+/* Replaces the program of a pinned link if it is attached to that cgroup; else makes a new link. */
+static int link_settle(const struct zs_instance *instance, const char *name, struct bpf_program *prog,
+		       int cgroup_fd, uint64_t cgroup)
+{
+	const char *path = zs_pin_path(instance, name);
+	uint64_t there;
+	int fd, err = 0;
+
+	if (!link_cgroup(instance, name, &there) && there == cgroup) {
+		fd = bpf_obj_get(path);
+		if (fd < 0)
+			return -errno;
+		err = bpf_link_update(fd, bpf_program__fd(prog), NULL) ? -errno : 0;
+		close(fd);
+		return err;
+	}
+	if (unlink(path) && errno != ENOENT)
+		return -errno;
+	fd = bpf_link_create(bpf_program__fd(prog), cgroup_fd, bpf_program__expected_attach_type(prog), NULL);
+	if (fd < 0)
+		return -errno;
+	if (bpf_obj_pin(fd, path))
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+/* What an earlier life stored is void, and its recordings are nobody's. */
+static int store_void(const struct zs_maps *maps)
+{
+	struct zs_ctl *ctl = zs_ctl_map(maps);
+	__u64 digest;
+
+	if (!ctl)
+		return -errno;
+	__atomic_fetch_add(&ctl->flush, 1, __ATOMIC_SEQ_CST);
+	munmap(ctl, sizeof(*ctl));
+	while (!bpf_map_get_next_key(maps->fd[ZS_MAP_index], NULL, &digest))
+		if (bpf_map_delete_elem(maps->fd[ZS_MAP_index], &digest) && errno != ENOENT)
+			return -errno;
+	return 0;
+}
+
+static int programs_settle(const struct zs_instance *instance, struct zs_bpf *obj, const char *cgroup)
+{
+	int fd = open(cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC), err;
+	struct zs_maps maps;
+	uint64_t id;
+
+	if (fd < 0) {
+		err = -errno;
+		zs_error("cannot open the cgroup %s: %s", cgroup, strerror(errno));
+		return err;
+	}
+	zs_maps_of_object(obj, &maps);
+	err = zs_cgroup_id(cgroup, &id);
+	if (!err)
+		err = zs_object_switch(maps.fd[ZS_MAP_progs], bpf_program__fd(obj->progs.zs_dialer), true);
+	/* the recorder comes first: no turn may be marked that nobody watches */
+	if (!err)
+		err = link_settle(instance, LINK_RECORDER, obj->progs.zs_recorder, fd, id);
+	if (!err)
+		err = link_settle(instance, LINK_ENROL, obj->progs.zs_enrol, fd, id);
+	close(fd);
+	if (err)
+		zs_error("cannot attach to the cgroup %s: %s%s", cgroup, strerror(-err),
+			 err == -EPERM ? "; a parent may carry a program that allows no other" : "");
+	return err;
+}
+
+static void cgroup_note(struct zs_bpf *obj, const char *cgroup)
+{
+	struct zs_maps maps;
+	struct zs_ctl *ctl;
+	uint64_t id = 0;
+
+	zs_maps_of_object(obj, &maps);
+	ctl = zs_ctl_map(&maps);
+	if (!ctl || zs_cgroup_id(cgroup, &id))
+		return;
+	ctl->cgroup = id;
+	ctl->paused = 0;
+	munmap(ctl, sizeof(*ctl));
+}
+
+int zs_attach(const struct zs_instance *instance, const char *cgroup, const struct zs_object_options *options,
+	      struct zs_bpf **out)
+{
+	struct zs_object_options o = *options;
+	struct zs_maps maps;
+	struct zs_bpf *obj;
+	bool takeover;
+	int err = zs_maps_open(instance, &maps);
+
+	takeover = !err;
+	if (err == -EPROTO)
+		return err;
+	if (takeover)
+		o.reuse = &maps;
+	else if (err == -ENOENT)
+		zs_pin_remove(instance); /* the rest of an attachment that did not come to its end */
+	err = zs_object_load(&o, &obj);
+	if (!err && takeover) {
+		zs_info("taking over %s", instance->dir);
+		err = store_void(&maps);
+	}
+	if (takeover)
+		zs_maps_close(&maps);
+	if (err)
+		return err;
+	err = zs_pin_publish(instance, obj);
+	if (!err)
+		err = programs_settle(instance, obj, cgroup);
+	if (err) {
+		if (!takeover)
+			zs_detach(instance);
+		zs_object_close(obj);
+		return err;
+	}
+	cgroup_note(obj, cgroup);
+	*out = obj;
+	return 0;
+}
+
+static void first(int *err, int next)
+{
+	if (!*err)
+		*err = next;
+}
+
+static int unpin(const struct zs_instance *instance, const char *name)
+{
+	return unlink(zs_pin_path(instance, name)) && errno != ENOENT ? -errno : 0;
+}
+
+int zs_detach(const struct zs_instance *instance)
+{
+	struct zs_maps maps;
+	int err = zs_maps_open(instance, &maps);
+
+	if (err == -EPROTO)
+		return err;
+	if (!err) {
+		struct zs_ctl *ctl = zs_ctl_map(&maps);
+
+		if (ctl) {
+			ctl->paused = 1;
+			munmap(ctl, sizeof(*ctl));
+		}
+	} else if (err == -ENOENT) {
+		err = 0;
+	}
+	first(&err, unpin(instance, LINK_ENROL));
+	first(&err, unpin(instance, LINK_RECORDER));
+	if (maps.fd[ZS_MAP_progs] >= 0)
+		first(&err, zs_object_switch(maps.fd[ZS_MAP_progs], -1, false));
+	first(&err, zs_pin_remove(instance));
+	zs_maps_close(&maps);
+	if (err)
+		zs_error("detaching %s: %s; run detach again", instance->dir, strerror(-err));
+	return err;
+}
+
+static uint64_t socks_count(int fd)
+{
+	__u64 key, next, n = 0;
+	void *from = NULL;
+
+	while (n < 1000000 && !bpf_map_get_next_key(fd, from, &next)) {
+		key = next;
+		from = &key;
+		n++;
+	}
+	return n;
+}
+
+int64_t zs_draining(const struct zs_instance *instance)
+{
+	struct bpf_map_info own = {0}, info;
+	__u32 id = 0, len = sizeof(own);
+	int64_t total = 0;
+	int fd = bpf_obj_get(zs_pin_path(instance, "socks"));
+
+	if (fd >= 0) {
+		bpf_obj_get_info_by_fd(fd, &own, &len);
+		close(fd);
+	}
+	while (!bpf_map_get_next_id(id, &id)) {
+		fd = bpf_map_get_fd_by_id(id);
+		if (fd < 0)
+			continue;
+		memset(&info, 0, sizeof(info));
+		len = sizeof(info);
+		if (!bpf_obj_get_info_by_fd(fd, &info, &len) && info.type == BPF_MAP_TYPE_SOCKHASH &&
+		    !strcmp(info.name, "zs_socks") && info.id != own.id)
+			total += (int64_t)socks_count(fd);
+		close(fd);
+	}
+	return total;
+}

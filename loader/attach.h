@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Attaching the programs to a cgroup, taking over, and undoing it without losing a byte. */
+#ifndef ZS_ATTACH_H
+#define ZS_ATTACH_H
+
+#include <stdint.h>
+
+#include "object.h"
+#include "pin.h"
+
+/*
+ * Attaches to the cgroup directory and pins everything below the instance. If the instance is attached
+ * already, its maps and sockets are taken over: the programs are replaced, what was stored is void.
+ * *out is the loaded object (zs_object_close); what is attached stays when it is closed. Logged.
+ * Errors of zs_object_load; -ENODEV, -EBUSY from the kernel when the cgroup refuses.
+ */
+int zs_attach(const struct zs_instance *instance, const char *cgroup, const struct zs_object_options *options,
+	      struct zs_bpf **out);
+
+/*
+ * Undoes zs_attach in reverse: nothing is answered any more, no socket is enrolled, every message passes,
+ * pins go. Sockets that are enrolled keep the dispatcher, which passes everything, until they close; their
+ * unread bytes stay. 0 also when nothing was attached. The first error is returned. Logged.
+ */
+int zs_detach(const struct zs_instance *instance);
+
+/* Enrolled sockets that an earlier, detached instance has left to their dispatcher: sums over the
+ * sockhashes of our name that are not pinned. Needs root; -errno. */
+int64_t zs_draining(const struct zs_instance *instance);
+
+/* 0 and *cgroup when the pinned links are attached to a live cgroup; -ENOENT: no links;
+ * -ENOLINK: the cgroup is gone. */
+int zs_attached_cgroup(const struct zs_instance *instance, uint64_t *cgroup);
+
+#endif

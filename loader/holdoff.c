@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The kernel's hold-off map, with exponential back-off. */
+#include "holdoff.h"
+
+#include <errno.h>
+#include <zs/abi.h>
+
+#include <bpf/bpf.h>
+
+#include "clock.h"
+
+uint32_t zs_holdoff_seconds(uint32_t level)
+{
+	uint32_t seconds = ZS_HOLDOFF_FIRST;
+
+	while (level-- && seconds < ZS_HOLDOFF_LAST)
+		seconds *= 2;
+	return seconds < ZS_HOLDOFF_LAST ? seconds : ZS_HOLDOFF_LAST;
+}
+
+int zs_holdoff_add(int map_fd, uint64_t digest, uint64_t now)
+{
+	struct zs_holdoff h = {0};
+
+	if (!bpf_map_lookup_elem(map_fd, &digest, &h))
+		h.level++;
+	h.until = now + zs_holdoff_seconds(h.level) * ZS_NS;
+	return bpf_map_update_elem(map_fd, &digest, &h, BPF_ANY) ? -errno : 0;
+}
+
+void zs_holdoff_clear(int map_fd, uint64_t digest)
+{
+	bpf_map_delete_elem(map_fd, &digest);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* From a response that was received whole to an object in the store, or to a reason why not. */
+#ifndef ZS_INGEST_H
+#define ZS_INGEST_H
+
+#include <stdint.h>
+#include <zs/abi.h>
+
+#include "policy.h"
+#include "response.h"
+#include "store.h"
+
+/* The request that a response belongs to, and what was valid when it left. */
+struct zs_asked {
+	uint64_t digest;
+	uint64_t time; /* boot-time ns */
+	uint32_t bucket;
+	uint32_t generation;
+	uint32_t flush;
+	uint32_t key_len;
+	uint32_t head_len;
+	struct zs_key key;
+	uint8_t head[ZS_HEAD_MAX];
+};
+
+struct zs_ingest {
+	struct zs_store *store;
+	uint32_t max_body;     /* bytes */
+	uint32_t lifetime_max; /* seconds */
+	int refresh;           /* ask for refreshes */
+	uint64_t reasons[ZS_POLICY_REASONS]; /* how often each decision was made */
+	uint64_t stored;
+	uint64_t failed; /* the store had no room */
+};
+
+/* What policy.h says of the head. `arrived`: boot-time ns of the first byte. Counts. */
+enum zs_policy_reason zs_ingest_judge(struct zs_ingest *in, const struct zs_asked *asked,
+				      const struct zs_response *response, uint64_t arrived);
+
+/* Renders and stores. -EINVAL: not to be stored by policy; -E2BIG: the head does not fit; errors of
+ * zs_store_put. Counts. */
+int zs_ingest_store(struct zs_ingest *in, const struct zs_asked *asked, const struct zs_response *response,
+		    const struct zs_body *body, uint64_t arrived);
+
+#endif

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The test rig: programs in a throw-away cgroup. */
+#include "rig.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include "zs.skel.h"
+
+#include <zs/key.h>
+
+#include "cgroup.h"
+#include "clock.h"
+#include "counters.h"
+#include "fields.h"
+#include "log.h"
+#include "object.h"
+#include "origins.h"
+
+#define RIG_PAGES 1024u
+
+static int programs_attach(struct zs_rig *rig)
+{
+	int fd, err;
+
+	err = zs_object_switch(rig->maps.fd[ZS_MAP_progs], bpf_program__fd(rig->obj->progs.zs_dialer), true);
+	if (err)
+		return err;
+	fd = open(rig->cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	rig->recorder = bpf_program__attach_cgroup(rig->obj->progs.zs_recorder, fd);
+	rig->enrol = bpf_program__attach_cgroup(rig->obj->progs.zs_enrol, fd);
+	close(fd);
+	return rig->recorder && rig->enrol ? 0 : -errno;
+}
+
+static int store_open(struct zs_rig *rig)
+{
+	struct zs_store_options options = {
+		.index_fd = rig->maps.fd[ZS_MAP_index],
+		.count = RIG_PAGES,
+		.entries = 4096,
+		.grace = zs_grace_membarrier,
+	};
+
+	rig->ctl = zs_ctl_map(&rig->maps);
+	rig->generations = zs_map_view(rig->maps.fd[ZS_MAP_gens], ZS_GENERATIONS * sizeof(uint64_t));
+	rig->pages = zs_map_view(rig->maps.fd[ZS_MAP_pages], (size_t)RIG_PAGES * ZS_PAGE_SIZE);
+	if (!rig->ctl || !rig->generations || !rig->pages)
+		return -errno;
+	options.pages = rig->pages;
+	return zs_store_create(&options, &rig->store);
+}
+
+/* The address to dial; a mapped dialer goes to an IPv4 listener through an AF_INET6 socket. */
+static socklen_t address(const struct zs_rig *rig, struct sockaddr_storage *out, int dialing)
+{
+	struct sockaddr_in *v4 = (struct sockaddr_in *)out;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)out;
+
+	memset(out, 0, sizeof(*out));
+	if (rig->family == ZS_RIG_V4 || (rig->family == ZS_RIG_MAPPED && !dialing)) {
+		v4->sin_family = AF_INET;
+		v4->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+		v4->sin_port = htons(rig->port);
+		return sizeof(*v4);
+	}
+	v6->sin6_family = AF_INET6;
+	v6->sin6_port = htons(rig->port);
+	inet_pton(AF_INET6, rig->family == ZS_RIG_V6 ? "::1" : "::ffff:127.0.0.1", &v6->sin6_addr);
+	return sizeof(*v6);
+}
+
+static int listener_open(struct zs_rig *rig)
+{
+	struct zs_origin_key key = {.addr = {[15] = 1}};
+	struct zs_origin value = {.id = 1};
+	struct sockaddr_storage at;
+	socklen_t len = address(rig, &at, 0);
+
+	rig->listener = socket(at.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (rig->listener < 0 || bind(rig->listener, (struct sockaddr *)&at, len) ||
+	    listen(rig->listener, 64) || getsockname(rig->listener, (struct sockaddr *)&at, &len))
+		return -errno;
+	rig->port = ntohs(rig->family == ZS_RIG_V6 ? ((struct sockaddr_in6 *)&at)->sin6_port
+						   : ((struct sockaddr_in *)&at)->sin_port);
+	if (rig->family != ZS_RIG_V6)
+		memcpy(key.addr, "\0\0\0\0\0\0\0\0\0\0\xff\xff\x7f\0\0\1", 16);
+	key.port = rig->port;
+	if (rig->ctl->netns_known) {
+		uint64_t cookie;
+		int err = zs_netns_cookie(&cookie);
+
+		if (err)
+			return err;
+		key.netns = cookie;
+	}
+	return bpf_map_update_elem(rig->maps.fd[ZS_MAP_origins], &key, &value, BPF_ANY) ? -errno : 0;
+}
+
+int zs_rig_open(struct zs_rig *rig, enum zs_rig_family family)
+{
+	struct zs_object_options options = {.pages = RIG_PAGES, .entries = 4096};
+	int err;
+
+	memset(rig, 0, sizeof(*rig));
+	rig->listener = -1;
+	rig->family = family;
+	err = zs_cgroup_from_pid(getpid(), rig->home);
+	if (!err)
+		err = zs_cgroup_create_temp(rig->cgroup);
+	if (!err)
+		err = zs_cgroup_enter(rig->cgroup, 0);
+	if (!err)
+		err = zs_object_load(&options, &rig->obj);
+	if (!err) {
+		zs_maps_of_object(rig->obj, &rig->maps);
+		err = programs_attach(rig);
+	}
+	if (!err)
+		err = store_open(rig);
+	if (!err)
+		err = listener_open(rig);
+	if (err)
+		zs_rig_close(rig);
+	return err;
+}
+
+static void unmap(void *view, size_t size)
+{
+	if (view)
+		munmap(view, size);
+}
+
+void zs_rig_close(struct zs_rig *rig)
+{
+	if (rig->listener >= 0)
+		close(rig->listener);
+	zs_store_destroy(rig->store);
+	unmap(rig->ctl, sizeof(struct zs_ctl));
+	unmap(rig->generations, ZS_GENERATIONS * sizeof(uint64_t));
+	unmap(rig->pages, (size_t)RIG_PAGES * ZS_PAGE_SIZE);
+	bpf_link__destroy(rig->enrol);
+	bpf_link__destroy(rig->recorder);
+	zs_object_close(rig->obj);
+	if (rig->home[0])
+		zs_cgroup_enter(rig->home, 0);
+	if (rig->cgroup[0])
+		zs_cgroup_remove_temp(rig->cgroup);
+	memset(rig, 0, sizeof(*rig));
+	rig->listener = -1;
+}
+
+int zs_rig_pair(struct zs_rig *rig, int *dialer, int *acceptor)
+{
+	struct timeval timeout = {.tv_sec = 2};
+	struct sockaddr_storage to;
+	socklen_t len = address(rig, &to, 1);
+	int one = 1, a = -1, d = socket(to.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (d >= 0 && !connect(d, (struct sockaddr *)&to, len))
+		a = accept(rig->listener, NULL, NULL);
+	if (a < 0) {
+		int err = -errno;
+
+		if (d >= 0)
+			close(d);
+		return err;
+	}
+	setsockopt(d, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+	setsockopt(a, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+	setsockopt(d, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	setsockopt(a, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	*dialer = d;
+	*acceptor = a;
+	return 0;
+}
+
+size_t zs_rig_request(const char *method, const char *target, char *text, size_t size)
+{
+	return (size_t)snprintf(text, size, "%s %s HTTP/1.1\r\nHost: rig\r\n\r\n", method, target);
+}
+
+static int key_build(struct zs_rig *rig, const char *target, struct zs_key *key, struct zs_request *r)
+{
+	static struct zs_tables tables;
+	size_t len = zs_rig_request("GET", target, (char *)r->head, ZS_HEAD_MAX);
+	int err = zs_fields_build(&tables);
+
+	(void)rig;
+	if (err)
+		return err;
+	if (zs_request_scan(r, &tables, (uint32_t)len) != ZS_SCAN_OK)
+		return -EINVAL;
+	zs_request_fields(r, &tables);
+	zs_request_values(r, &tables);
+	if (!zs_request_recordable(r))
+		return -EINVAL;
+	memset(key, 0, sizeof(*key));
+	zs_key_build(key, r, 1);
+	return 0;
+}
+
+uint64_t zs_rig_digest(struct zs_rig *rig, const char *target)
+{
+	static struct zs_request request;
+	static struct zs_key key;
+
+	if (key_build(rig, target, &key, &request))
+		return 0;
+	return zs_key_digest(&key, rig->ctl->seed[0], rig->ctl->seed[1]);
+}
+
+int zs_rig_put(struct zs_rig *rig, const char *target, const uint8_t *body, uint32_t body_len,
+	       uint32_t seconds, char *head)
+{
+	static struct zs_request request;
+	static struct zs_key key;
+	struct zs_store_item item = {.key = &key, .body = body, .body_len = body_len, .status = 200};
+	uint64_t now = zs_boot_ns();
+	int err = key_build(rig, target, &key, &request);
+
+	if (err)
+		return err;
+	item.head = (uint8_t *)head;
+	item.age_off = (uint32_t)sprintf(head, "HTTP/1.1 200 OK\r\nContent-Length: %u\r\nAge: ", body_len);
+	item.ttl_off = item.age_off + (uint32_t)sprintf(head + item.age_off, "%*s\r\nCache-Status: zeroserve; hit; ttl=",
+							ZS_SLOT_DIGITS, "");
+	item.head_len = item.ttl_off + (uint32_t)sprintf(head + item.ttl_off, "%*s\r\n\r\n", ZS_SLOT_DIGITS, "");
+	item.digest = zs_key_digest(&key, rig->ctl->seed[0], rig->ctl->seed[1]);
+	item.bucket = zs_key_bucket(&key, rig->ctl->seed[0], rig->ctl->seed[1]);
+	item.key_len = zs_key_len(&key);
+	item.born = (int64_t)now;
+	item.fresh_until = now + seconds * ZS_NS;
+	item.refresh_at = ~0ull;
+	item.generation = (uint32_t)rig->generations[item.bucket];
+	item.flush = rig->ctl->flush;
+	item.request = request.head;
+	item.request_len = request.head_len;
+	return zs_store_put(rig->store, &item);
+}
+
+size_t zs_rig_recv(int fd, void *data, size_t want)
+{
+	size_t have = 0;
+
+	while (have < want) {
+		ssize_t n = recv(fd, (char *)data + have, want - have, 0);
+
+		if (n <= 0)
+			break;
+		have += (size_t)n;
+	}
+	return have;
+}
+
+int zs_rig_head_equal(const char *stored, const char *received, size_t len)
+{
+	size_t i = 0, digits = 0;
+
+	for (; i < len; i++) {
+		if (stored[i] == received[i])
+			continue;
+		if (stored[i] != ' ' || received[i] < '0' || received[i] > '9')
+			return 0;
+		digits++;
+	}
+	return digits >= 2; /* one in each slot at least */
+}
+
+uint64_t zs_rig_counter(struct zs_rig *rig, int id)
+{
+	uint64_t values[ZS_COUNTERS];
+
+	return zs_counters_read(rig->maps.fd[ZS_MAP_counters], values) ? 0 : values[id];
+}

@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Objects: written to pages, named in the index, evicted, expired. */
+#include "store.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+
+struct zs_store {
+	struct zs_store_options o;
+	struct zs_pages *pages;
+	struct zs_store_entry **table;
+	size_t mask;
+	struct zs_store_entry *newest, *oldest;
+	struct zs_store_entry *hand;  /* SIEVE's; null: begin at the oldest */
+	struct zs_store_entry *sweep; /* where the next sweep goes on; null: at the newest */
+	uint32_t serial;
+	struct zs_store_stats stats;
+};
+
+static struct zs_object *object_at(const struct zs_store *s, uint32_t page)
+{
+	return (struct zs_object *)(s->o.pages + (size_t)page * ZS_PAGE_SIZE);
+}
+
+int zs_store_create(const struct zs_store_options *options, struct zs_store **out)
+{
+	struct zs_store *s = calloc(1, sizeof(*s));
+	size_t slots = 64;
+
+	if (!s)
+		return -ENOMEM;
+	while (slots < options->entries)
+		slots *= 2;
+	s->o = *options;
+	s->mask = slots - 1;
+	s->table = calloc(slots, sizeof(struct zs_store_entry *));
+	if (!s->table || zs_pages_create(options->count, options->grace, &s->pages)) {
+		free(s->table);
+		free(s);
+		return -ENOMEM;
+	}
+	s->stats.pages_total = options->count;
+	*out = s;
+	return 0;
+}
+
+/* --- entries: a hash table and a list from newest to oldest ---------------------------------- */
+
+static struct zs_store_entry **slot_of(const struct zs_store *s, uint64_t digest)
+{
+	struct zs_store_entry **e = &s->table[digest & s->mask];
+
+	while (*e && (*e)->digest != digest)
+		e = &(*e)->chain;
+	return e;
+}
+
+static void list_push(struct zs_store *s, struct zs_store_entry *e)
+{
+	e->newer = NULL;
+	e->older = s->newest;
+	if (s->newest)
+		s->newest->newer = e;
+	else
+		s->oldest = e;
+	s->newest = e;
+}
+
+static void list_remove(struct zs_store *s, struct zs_store_entry *e)
+{
+	if (s->hand == e)
+		s->hand = e->newer;
+	if (s->sweep == e)
+		s->sweep = e->older;
+	if (e->newer)
+		e->newer->older = e->older;
+	else
+		s->newest = e->older;
+	if (e->older)
+		e->older->newer = e->newer;
+	else
+		s->oldest = e->newer;
+}
+
+/* Takes the object out of the index, then gives its pages back. The order is [I6]. */
+static void entry_remove(struct zs_store *s, struct zs_store_entry *e)
+{
+	struct zs_store_entry **slot = slot_of(s, e->digest);
+
+	bpf_map_delete_elem(s->o.index_fd, &e->digest);
+	zs_pages_give(s->pages, e->ref.page, e->pages);
+	*slot = e->chain;
+	list_remove(s, e);
+	s->stats.objects--;
+	free(e->request);
+	free(e);
+}
+
+void zs_store_destroy(struct zs_store *s)
+{
+	if (!s)
+		return;
+	while (s->newest)
+		entry_remove(s, s->newest);
+	zs_pages_destroy(s->pages);
+	free(s->table);
+	free(s);
+}
+
+/* --- eviction -------------------------------------------------------------------------------- */
+
+/* SIEVE: from the hand towards the newest, the first object that was not visited goes; visited ones lose
+ * their mark. Returns false when there is nothing to evict. */
+static bool evict_one(struct zs_store *s)
+{
+	struct zs_store_entry *e = s->hand ? s->hand : s->oldest;
+
+	for (uint32_t looked = 0; e && looked <= 2 * s->stats.objects; looked++) {
+		struct zs_object *o = object_at(s, e->ref.page);
+
+		if (!__atomic_load_n(&o->visited, __ATOMIC_RELAXED))
+			break;
+		__atomic_store_n(&o->visited, 0, __ATOMIC_RELAXED);
+		e = e->newer ? e->newer : s->oldest;
+	}
+	if (!e)
+		return false;
+	s->hand = e->newer;
+	entry_remove(s, e);
+	s->stats.evicted++;
+	return true;
+}
+
+/* Pages for a new object: free ones, then those that wait for a grace period, then evicted ones. Some more
+ * are evicted than needed, so that one grace period serves several objects. */
+#define EVICT_BATCH_DIVISOR 64
+static int room_make(struct zs_store *s, uint32_t count, uint32_t *first)
+{
+	int err = zs_pages_take(s->pages, count, first);
+
+	while (err == -ENOSPC) {
+		uint32_t spare = s->o.count / EVICT_BATCH_DIVISOR;
+
+		if (!zs_pages_waiting(s->pages))
+			while (zs_pages_waiting(s->pages) < count + spare && evict_one(s))
+				;
+		if (!zs_pages_waiting(s->pages))
+			return -ENOSPC;
+		err = zs_pages_reclaim(s->pages);
+		if (!err)
+			err = zs_pages_take(s->pages, count, first);
+	}
+	return err;
+}
+
+/* --- storing --------------------------------------------------------------------------------- */
+
+static uint32_t round_up(uint32_t n, uint32_t to)
+{
+	return (n + to - 1) / to * to;
+}
+
+static void object_write(struct zs_store *s, const struct zs_store_item *item, uint32_t first,
+			 uint32_t count, uint32_t serial)
+{
+	struct zs_object *o = object_at(s, first);
+	uint8_t *base = (uint8_t *)o;
+	uint32_t data = round_up(ZS_OBJECT_KEY_OFF + item->key_len, ZS_STEP);
+	uint32_t end = data + item->head_len + item->body_len;
+
+	*o = (struct zs_object){
+		.magic = ZS_OBJECT_MAGIC,
+		.serial = serial,
+		.digest = item->digest,
+		.born = (uint64_t)item->born,
+		.fresh_until = item->fresh_until,
+		.refresh_at = item->refresh_at,
+		.generation = item->generation,
+		.flush = item->flush,
+		.bucket = item->bucket,
+		.key_len = item->key_len,
+		.data_off = data,
+		.head_len = item->head_len,
+		.body_len = item->body_len,
+		.age_off = item->age_off,
+		.ttl_off = item->ttl_off,
+		.pages = count,
+		.status = item->status,
+	};
+	memcpy(base + ZS_OBJECT_KEY_OFF, item->key, item->key_len);
+	memcpy(base + data, item->head, item->head_len);
+	if (item->body_len)
+		memcpy(base + data + item->head_len, item->body, item->body_len);
+	memset(base + end, 0, (size_t)count * ZS_PAGE_SIZE - end);
+}
+
+static struct zs_store_entry *entry_new(const struct zs_store_item *item)
+{
+	struct zs_store_entry *e = calloc(1, sizeof(*e));
+
+	if (!e)
+		return NULL;
+	e->request = malloc(item->request_len ? item->request_len : 1);
+	if (!e->request) {
+		free(e);
+		return NULL;
+	}
+	memcpy(e->request, item->request, item->request_len);
+	e->request_len = item->request_len;
+	e->digest = item->digest;
+	e->fresh_until = item->fresh_until;
+	return e;
+}
+
+/* Puts `e` in the place of what the digest names now. The index already names e's pages. */
+static void entry_settle(struct zs_store *s, struct zs_store_entry *e)
+{
+	struct zs_store_entry **slot = slot_of(s, e->digest), *old = *slot;
+
+	if (old) {
+		zs_pages_give(s->pages, old->ref.page, old->pages);
+		*slot = old->chain;
+		list_remove(s, old);
+		free(old->request);
+		free(old);
+		s->stats.replaced++;
+		s->stats.objects--;
+	}
+	slot = slot_of(s, e->digest);
+	e->chain = *slot;
+	*slot = e;
+	list_push(s, e);
+	s->stats.objects++;
+	s->stats.stored++;
+}
+
+int zs_store_put(struct zs_store *s, const struct zs_store_item *item)
+{
+	uint32_t data = round_up(ZS_OBJECT_KEY_OFF + item->key_len, ZS_STEP), first;
+	uint64_t size = (uint64_t)data + item->head_len + item->body_len;
+	uint32_t count = (uint32_t)((round_up((uint32_t)size, ZS_STEP) + ZS_PAGE_SIZE - 1) / ZS_PAGE_SIZE);
+	struct zs_store_entry *e;
+	int err;
+
+	if (size - data > ZS_ANSWER_MAX || item->head_len > ZS_ANSWER_HEAD_MAX || count > s->o.count)
+		return -EFBIG;
+	while (s->stats.objects >= s->o.entries && !*slot_of(s, item->digest))
+		if (!evict_one(s))
+			return -ENOSPC;
+	e = entry_new(item);
+	if (!e)
+		return -ENOMEM;
+	err = room_make(s, count, &first);
+	if (err)
+		goto out;
+	if (!++s->serial)
+		s->serial = 1;
+	e->ref = (struct zs_ref){.page = first, .serial = s->serial};
+	e->pages = count;
+	object_write(s, item, first, count, s->serial);
+	if (bpf_map_update_elem(s->o.index_fd, &e->digest, &e->ref, BPF_ANY)) {
+		err = -errno;
+		zs_pages_give(s->pages, first, count);
+		goto out;
+	}
+	entry_settle(s, e);
+	return 0;
+out:
+	free(e->request);
+	free(e);
+	return err;
+}
+
+/* --- looking and tidying --------------------------------------------------------------------- */
+
+const struct zs_store_entry *zs_store_find(const struct zs_store *s, uint64_t digest)
+{
+	return *slot_of(s, digest);
+}
+
+const struct zs_object *zs_store_object(const struct zs_store *s, uint64_t digest)
+{
+	const struct zs_store_entry *e = *slot_of(s, digest);
+
+	return e ? object_at(s, e->ref.page) : NULL;
+}
+
+void zs_store_sweep(struct zs_store *s, uint64_t now, uint32_t flush, const uint64_t *generations,
+		    uint32_t most)
+{
+	struct zs_store_entry *e = s->sweep ? s->sweep : s->newest;
+
+	while (e && most--) {
+		struct zs_store_entry *next = e->older;
+		const struct zs_object *o = object_at(s, e->ref.page);
+
+		if (e->fresh_until <= now || o->flush != flush ||
+		    o->generation != (uint32_t)__atomic_load_n(&generations[o->bucket], __ATOMIC_RELAXED)) {
+			entry_remove(s, e);
+			s->stats.expired++;
+		}
+		e = next;
+	}
+	s->sweep = e;
+}
+
+int zs_store_reclaim(struct zs_store *s)
+{
+	return zs_pages_reclaim(s->pages);
+}
+
+void zs_store_stats(const struct zs_store *s, struct zs_store_stats *out)
+{
+	*out = s->stats;
+	out->pages_used = zs_pages_used(s->pages);
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The store: objects in shared pages, named by the kernel's index. One writer, the agent. Bounded in bytes
+ * (pages) and in entries; evicts by SIEVE (Zhang et al., NSDI 2024): one visited bit, set by the kernel on
+ * a hit, and one hand.
+ */
+#ifndef ZS_STORE_H
+#define ZS_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <zs/abi.h>
+
+#include "pages.h"
+
+struct zs_store;
+
+struct zs_store_options {
+	int index_fd;      /* borrowed */
+	uint8_t *pages;    /* the mmap-ed array; borrowed */
+	uint32_t count;    /* of pages */
+	uint32_t entries;  /* at most */
+	zs_grace_fn *grace;
+};
+
+/* One object to be. All pointers are borrowed for the call. */
+struct zs_store_item {
+	uint64_t digest;
+	const struct zs_key *key;
+	uint32_t key_len;
+	const uint8_t *head; /* rendered by policy.h */
+	uint32_t head_len;
+	uint32_t age_off;
+	uint32_t ttl_off;
+	const uint8_t *body;
+	uint32_t body_len;
+	uint32_t status;
+	int64_t born;         /* boot-time ns */
+	uint64_t fresh_until; /* boot-time ns */
+	uint64_t refresh_at;  /* boot-time ns, ~0: never */
+	uint32_t generation;
+	uint32_t flush;
+	uint32_t bucket;
+	const uint8_t *request; /* head of the request, for a refresh; copied */
+	uint32_t request_len;
+};
+
+/* What the agent keeps of an object; valid until the next call that changes the store. */
+struct zs_store_entry {
+	uint64_t digest;
+	struct zs_ref ref;
+	uint64_t fresh_until;
+	uint32_t pages;
+	uint32_t request_len;
+	uint8_t *request;
+	struct zs_store_entry *chain;      /* private */
+	struct zs_store_entry *newer, *older; /* private */
+};
+
+struct zs_store_stats {
+	uint32_t objects;
+	uint32_t pages_used;
+	uint32_t pages_total;
+	uint64_t stored;
+	uint64_t replaced;
+	uint64_t evicted;
+	uint64_t expired;
+};
+
+/* -ENOMEM. The index must be empty. */
+int zs_store_create(const struct zs_store_options *options, struct zs_store **out);
+
+/* Removes every object from the index, then frees. Null is fine. */
+void zs_store_destroy(struct zs_store *store);
+
+/*
+ * Stores the object under its digest; one that is there is replaced. Evicts what must go. -EFBIG: larger
+ * than the store or ZS_ANSWER_MAX; -ENOSPC: no room although evicted; -ENOMEM; errors of the map update.
+ * After a failure the old object is as it was, or evicted.
+ */
+int zs_store_put(struct zs_store *store, const struct zs_store_item *item);
+
+/* Null: not there. */
+const struct zs_store_entry *zs_store_find(const struct zs_store *store, uint64_t digest);
+
+/* The object's page, or null if it is not there (any more). */
+const struct zs_object *zs_store_object(const struct zs_store *store, uint64_t digest);
+
+/* Removes what expired before `now` (boot-time ns), or is void: `flush` and the generations are the current
+ * ones. Looks at `most` objects per call and goes on there next time. */
+void zs_store_sweep(struct zs_store *store, uint64_t now, uint32_t flush, const uint64_t *generations,
+		    uint32_t most);
+
+/* Frees what waits for a grace period. To be called now and then. */
+int zs_store_reclaim(struct zs_store *store);
+
+void zs_store_stats(const struct zs_store *store, struct zs_store_stats *out);
+
+#endif

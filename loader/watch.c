@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The thread that follows Caddy's configuration. */
+#include "watch.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <bpf/bpf.h>
+
+#include "admin.h"
+#include "log.h"
+#include "origins.h"
+
+#define ROUND_SECONDS   1  /* between looks at the configuration */
+#define RESOLVE_SECONDS 30 /* between look-ups of unchanged names */
+
+struct known {
+	struct zs_origin_key key;
+	bool live;
+};
+
+struct zs_watch {
+	struct zs_watch_options o;
+	pthread_t thread;
+	pthread_mutex_t lock; /* all below */
+	pthread_cond_t wake;
+	bool stop;
+	struct zs_origins origins;
+	struct known known[ZS_ORIGINS_MAX]; /* an origin's id is its place here, from 1 */
+	uint32_t known_n;
+	char etag[128];
+	int admin_error; /* of the last look; 0: fine */
+	bool named;
+	time_t resolved;
+};
+
+static uint32_t id_of(struct zs_watch *w, const struct zs_origin_key *key)
+{
+	for (uint32_t i = 0; i < w->known_n; i++)
+		if (!memcmp(&w->known[i].key, key, sizeof(*key)))
+			return i + 1;
+	if (w->known_n == ZS_ORIGINS_MAX)
+		return 0;
+	w->known[w->known_n].key = *key;
+	return ++w->known_n;
+}
+
+/* Makes the kernel's map hold exactly these keys. Under the lock. */
+static void map_settle(struct zs_watch *w, const struct zs_origin_key *keys, size_t n)
+{
+	bool wanted[ZS_ORIGINS_MAX] = {false};
+
+	for (size_t i = 0; i < n; i++) {
+		struct zs_origin value = {.id = id_of(w, &keys[i])};
+
+		if (!value.id)
+			continue;
+		wanted[value.id - 1] = true;
+		if (w->known[value.id - 1].live)
+			continue;
+		if (bpf_map_update_elem(w->o.map_fd, &keys[i], &value, BPF_ANY))
+			zs_warn("cannot add an origin to the kernel's map: %s", strerror(errno));
+		else
+			w->known[value.id - 1].live = true;
+	}
+	for (uint32_t i = 0; i < w->known_n; i++) {
+		if (!w->known[i].live || wanted[i])
+			continue;
+		bpf_map_delete_elem(w->o.map_fd, &w->known[i].key);
+		w->known[i].live = false;
+	}
+}
+
+static void resolve(struct zs_watch *w, struct zs_origins *origins)
+{
+	static struct zs_origin_key keys[ZS_ORIGINS_MAX];
+	size_t n = zs_origins_resolve(origins, w->o.netns, keys, ZS_ORIGINS_MAX);
+
+	pthread_mutex_lock(&w->lock);
+	if (origins != &w->origins) {
+		zs_origins_free(&w->origins);
+		w->origins = *origins;
+	}
+	map_settle(w, keys, n);
+	w->resolved = time(NULL);
+	pthread_mutex_unlock(&w->lock);
+}
+
+/* One look at the admin API. An API that does not answer leaves everything as it is: Caddy may be about
+ * to restart. */
+static void look(struct zs_watch *w)
+{
+	struct zs_admin_config config;
+	struct zs_origins origins = {0};
+	bool changed;
+	int err;
+
+	if (w->named) {
+		if (time(NULL) - w->resolved >= RESOLVE_SECONDS)
+			resolve(w, &w->origins);
+		return;
+	}
+	err = zs_admin_fetch(w->o.admin, &config);
+	if (!err) {
+		changed = strcmp(config.etag, w->etag) != 0;
+		if (changed || time(NULL) - w->resolved >= RESOLVE_SECONDS) {
+			err = zs_origins_from_config(config.text, config.len, &origins);
+			if (!err)
+				resolve(w, &origins);
+		}
+		if (!err)
+			memcpy(w->etag, config.etag, sizeof(w->etag));
+		zs_admin_config_free(&config);
+	}
+	pthread_mutex_lock(&w->lock);
+	w->admin_error = err;
+	pthread_mutex_unlock(&w->lock);
+}
+
+static void *watch_main(void *arg)
+{
+	struct zs_watch *w = arg;
+	struct timespec until;
+
+	pthread_mutex_lock(&w->lock);
+	while (!w->stop) {
+		clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_sec += ROUND_SECONDS;
+		pthread_cond_timedwait(&w->wake, &w->lock, &until);
+		if (w->stop)
+			break;
+		pthread_mutex_unlock(&w->lock);
+		look(w);
+		pthread_mutex_lock(&w->lock);
+	}
+	pthread_mutex_unlock(&w->lock);
+	return NULL;
+}
+
+static int named_add(struct zs_watch *w)
+{
+	for (size_t i = 0; w->o.origins && w->o.origins[i]; i++) {
+		int err = zs_origins_add(&w->origins, w->o.origins[i]);
+
+		if (err)
+			return err;
+		w->named = true;
+	}
+	return 0;
+}
+
+int zs_watch_start(const struct zs_watch_options *options, struct zs_watch **out)
+{
+	struct zs_watch *w = calloc(1, sizeof(*w));
+	int err;
+
+	if (!w)
+		return -ENOMEM;
+	w->o = *options;
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_cond_init(&w->wake, NULL);
+	err = named_add(w);
+	if (!err) {
+		look(w);
+		err = -pthread_create(&w->thread, NULL, watch_main, w);
+	}
+	if (err) {
+		zs_origins_free(&w->origins);
+		free(w);
+		return err;
+	}
+	*out = w;
+	return 0;
+}
+
+void zs_watch_stop(struct zs_watch *w)
+{
+	if (!w)
+		return;
+	pthread_mutex_lock(&w->lock);
+	w->stop = true;
+	pthread_cond_signal(&w->wake);
+	pthread_mutex_unlock(&w->lock);
+	pthread_join(w->thread, NULL);
+	zs_origins_free(&w->origins);
+	free(w);
+}
+
+int zs_watch_address(struct zs_watch *w, uint32_t id, struct zs_origin_key *out)
+{
+	int err = -ENOENT;
+
+	pthread_mutex_lock(&w->lock);
+	if (id >= 1 && id <= w->known_n && w->known[id - 1].live) {
+		*out = w->known[id - 1].key;
+		err = 0;
+	}
+	pthread_mutex_unlock(&w->lock);
+	return err;
+}
+
+json_t *zs_watch_json(struct zs_watch *w)
+{
+	json_t *json;
+
+	pthread_mutex_lock(&w->lock);
+	json = json_pack("{s:o, s:{s:b, s:s}}", "origins", zs_origins_json(&w->origins), "admin", "asked",
+			 !w->named, "state",
+			 w->named ? "not asked: origins were given"
+				  : (w->admin_error ? strerror(-w->admin_error) : "ok"));
+	pthread_mutex_unlock(&w->lock);
+	return json;
+}

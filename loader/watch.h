@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Keeps the kernel's map of origins up to date: what the operator named, or what Caddy's configuration
+ * says, asked for every few seconds in a thread of its own, because admin API and resolver block.
+ */
+#ifndef ZS_WATCH_H
+#define ZS_WATCH_H
+
+#include <jansson.h>
+#include <stdint.h>
+#include <zs/abi.h>
+
+#define ZS_ORIGINS_MAX 1024u
+
+struct zs_watch_options {
+	const char *admin;          /* as in zs_admin_fetch(); null: its default */
+	const char *const *origins; /* named by the operator, null-terminated; if any, the admin API is not asked */
+	int map_fd;                 /* of origins; borrowed */
+	uint64_t netns;             /* cookie, or 0 */
+};
+
+struct zs_watch;
+
+/* Checks what the operator named, fills the map once, then starts the thread. -EINVAL: an origin that is
+ * none (logged); -ENOMEM; -EAGAIN: no thread. An admin API that does not answer is no error: it is asked
+ * again. */
+int zs_watch_start(const struct zs_watch_options *options, struct zs_watch **out);
+void zs_watch_stop(struct zs_watch *watch);
+
+/* The address of an origin. -ENOENT: not an origin any more. */
+int zs_watch_address(struct zs_watch *watch, uint32_t id, struct zs_origin_key *out);
+
+/* For `status`: {"origins": [...], "admin": {...}}. A new reference, null without memory. */
+json_t *zs_watch_json(struct zs_watch *watch);
+
+#endif
