@@ -67,8 +67,7 @@ static int link_settle(const struct zs_instance *instance, const char *name, str
 	return err;
 }
 
-/* What an earlier life stored is void, and its recordings are nobody's. */
-static int store_void(const struct zs_maps *maps)
+int zs_store_void(const struct zs_maps *maps)
 {
 	struct zs_ctl *ctl = zs_ctl_map(maps);
 	__u64 digest;
@@ -144,7 +143,7 @@ int zs_attach(const struct zs_instance *instance, const char *cgroup, const stru
 	err = zs_object_load(&o, &obj);
 	if (!err && takeover) {
 		zs_info("taking over %s", instance->dir);
-		err = store_void(&maps);
+		err = zs_store_void(&maps);
 	}
 	if (takeover)
 		zs_maps_close(&maps);

@@ -24,6 +24,10 @@ int zs_attach(const struct zs_instance *instance, const char *cgroup, const stru
  */
 int zs_detach(const struct zs_instance *instance);
 
+/* Makes everything stored void, for a new agent that begins with an empty store: what an earlier one
+ * stored, and what it was recording. 0 or -errno. */
+int zs_store_void(const struct zs_maps *maps);
+
 /* Enrolled sockets that an earlier, detached instance has left to their dispatcher: sums over the
  * sockhashes of our name that are not pinned. Needs root; -errno. */
 int64_t zs_draining(const struct zs_instance *instance);

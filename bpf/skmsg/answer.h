@@ -44,7 +44,7 @@ __attribute__((noinline)) int zs_lookup(__u32 id)
 	found = bpf_map_lookup_elem(&zs_index, &w->digest);
 	if (!found)
 		return LOOKUP_NONE;
-	*(__u64 *)&ref = *(volatile __u64 *)found;
+	*(zs_u64_unaligned *)&ref = *(volatile zs_u64_unaligned *)found;
 	page = page_get(ref.page);
 	if (!page)
 		return LOOKUP_NONE;

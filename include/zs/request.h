@@ -172,7 +172,7 @@ enum zs_scan { ZS_SCAN_OK, ZS_SCAN_SHORT, ZS_SCAN_BAD };
 
 zs_inline void zs_scan_begin(struct zs_request *r)
 {
-	*(__u64 *)&r->line[0] = 0;
+	r->line[0] = (struct zs_line){0};
 	r->lines = 0;
 	r->flags = 0;
 	r->head_len = 0;
@@ -199,8 +199,7 @@ zs_inline int zs_scan_part(struct zs_request *r, const struct zs_tables *t, __u3
 			n += (step & ZS_T_NEWLINE) / ZS_T_NEWLINE;
 			line = &r->line[n & (ZS_LINES_MAX - 1)];
 			if (step & ZS_T_NEWLINE) {
-				*(__u64 *)line = 0;
-				line->start = (__u16)(at + 1);
+				*line = (struct zs_line){.start = (__u16)(at + 1)};
 			} else {
 				((__u16 *)line)[(step & ZS_T_MARK) >> 4] = (__u16)at;
 			}

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * run: attaches, then lives as two processes. The parent keeps the privileges and does nothing with them
+ * but attach and detach; the agent reads what the network sent and has none.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <bpf/libbpf.h>
+#include "zs.skel.h"
+
+#include "agent.h"
+#include "attach.h"
+#include "cgroup.h"
+#include "command.h"
+#include "log.h"
+#include "selftest.h"
+
+#define WATCH_MS        200
+#define RESTART_MS_LEAST 250
+#define RESTART_MS_MOST  8000
+#define AGENT_READY_MS  10000
+
+struct supervisor {
+	const struct zs_options *o;
+	struct zs_instance instance;
+	struct zs_maps maps;
+	int signals;
+	pid_t agent;
+};
+
+static int agent_spawn(struct supervisor *s)
+{
+	struct zs_agent_options options = {
+		.user = s->o->user,
+		.admin = s->o->admin,
+		.origins = s->o->origins,
+		.max_body = (uint32_t)s->o->max_object,
+		.lifetime_max = ZS_LIFETIME_MAX_DEFAULT,
+		.record_rate = (uint32_t)s->o->record_rate,
+		.fetch_rate = (uint32_t)s->o->fetch_rate,
+		.fetch_concurrency = (uint32_t)s->o->fetch_concurrency,
+		.refresh = !s->o->no_refresh && s->o->fetch_rate > 0,
+	};
+	struct pollfd ready;
+	sigset_t none;
+	int fds[2];
+
+	if (pipe(fds))
+		return -errno;
+	s->agent = fork();
+	if (s->agent < 0)
+		return -errno;
+	if (!s->agent) {
+		close(fds[0]);
+		close(s->signals);
+		sigemptyset(&none);
+		sigprocmask(SIG_SETMASK, &none, NULL);
+		_exit(zs_agent_run(&s->maps, &options, fds[1]) ? 1 : 0);
+	}
+	close(fds[1]);
+	ready = (struct pollfd){.fd = fds[0], .events = POLLIN};
+	poll(&ready, 1, AGENT_READY_MS);
+	close(fds[0]);
+	return ready.revents & POLLIN ? 0 : -EIO;
+}
+
+static void agent_end(struct supervisor *s)
+{
+	int status;
+
+	if (s->agent <= 0)
+		return;
+	kill(s->agent, SIGTERM);
+	for (int i = 0; i < 300; i++) {
+		if (waitpid(s->agent, &status, WNOHANG) == s->agent) {
+			s->agent = 0;
+			return;
+		}
+		usleep(10000);
+	}
+	kill(s->agent, SIGKILL);
+	waitpid(s->agent, &status, 0);
+	s->agent = 0;
+}
+
+/* What an agent that died had stored goes on being served until it expires, but nobody could purge it by
+ * tag or refresh it: the next agent begins with an empty store. */
+static int agent_restart(struct supervisor *s)
+{
+	int err = zs_store_void(&s->maps);
+
+	return err ? err : agent_spawn(s);
+}
+
+/* A signal that ends us: its number; 0: none within the time. */
+static int signal_wait(struct supervisor *s, int ms)
+{
+	struct pollfd p = {.fd = s->signals, .events = POLLIN};
+	struct signalfd_siginfo info;
+
+	if (poll(&p, 1, ms) != 1 || read(s->signals, &info, sizeof(info)) != sizeof(info))
+		return 0;
+	return info.ssi_signo == SIGCHLD ? 0 : (int)info.ssi_signo;
+}
+
+/* Until a signal comes, somebody else detaches, or the cgroup is gone. */
+static int supervise(struct supervisor *s)
+{
+	int pause = RESTART_MS_LEAST, status;
+	uint64_t cgroup;
+
+	while (!signal_wait(s, WATCH_MS)) {
+		int err = zs_attached_cgroup(&s->instance, &cgroup);
+
+		if (err == -ENOENT) {
+			zs_info("detached by somebody else: stopping");
+			return 0;
+		}
+		if (err == -ENOLINK) {
+			zs_warn("the cgroup is gone (Caddy stopped): stopping; start again with Caddy");
+			return 0;
+		}
+		if (s->agent > 0 && waitpid(s->agent, &status, WNOHANG) == s->agent) {
+			zs_error("the agent died (%s %d); starting another in %d ms",
+				 WIFSIGNALED(status) ? "signal" : "exit",
+				 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), pause);
+			s->agent = 0;
+			if (signal_wait(s, pause))
+				return 0;
+			if (agent_restart(s))
+				zs_error("the agent did not start");
+			pause = pause * 2 < RESTART_MS_MOST ? pause * 2 : RESTART_MS_MOST;
+		}
+	}
+	return 0;
+}
+
+static int signals_take(struct supervisor *s)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	s->signals = signalfd(-1, &set, SFD_CLOEXEC);
+	return s->signals < 0 ? -errno : 0;
+}
+
+/* The lane stands or falls with its self-test. */
+static int lane_check(void)
+{
+	struct zs_selftest results[ZS_SELFTESTS];
+	int err = zs_selftest_run(results);
+
+	for (int i = 0; !err && i < ZS_SELFTESTS; i++) {
+		if (results[i].passed)
+			continue;
+		zs_error("self-test %s failed: %s; %s", results[i].name, results[i].detail, results[i].next);
+		err = -EOPNOTSUPP;
+	}
+	return err;
+}
+
+static int run_attached(struct supervisor *s)
+{
+	int lock = zs_instance_lock(&s->instance), err;
+
+	if (lock < 0) {
+		zs_error("'%s' has a running agent already; stop it first, or use another --instance",
+			 s->o->instance);
+		return lock;
+	}
+	err = agent_spawn(s);
+	if (err) {
+		zs_error("the agent did not start; see the lines above");
+	} else {
+		zs_info("ready: answering for '%s' from now on", s->o->instance);
+		err = supervise(s);
+	}
+	agent_end(s);
+	close(lock);
+	return err;
+}
+
+static bool locked_by_other(const struct zs_instance *instance)
+{
+	int lock = zs_instance_lock(instance);
+
+	if (lock >= 0)
+		close(lock);
+	return lock == -EBUSY;
+}
+
+int zs_cmd_run(const struct zs_options *o)
+{
+	struct zs_object_options options = {
+		.pages = (uint32_t)(o->store_size / ZS_PAGE_SIZE),
+		.inert = o->inert,
+	};
+	struct supervisor s = {.o = o};
+	char cgroup[PATH_MAX];
+	struct zs_bpf *obj;
+	int code = zs_need_root("run"), err, undone;
+
+	if (!code)
+		code = zs_command_target(o, cgroup);
+	if (!code)
+		code = zs_command_instance(o, true, &s.instance);
+	if (code)
+		return code;
+	if (locked_by_other(&s.instance)) {
+		zs_error("'%s' has a running agent already; stop it first, or use another --instance",
+			 o->instance);
+		return ZS_EXIT_FAILED;
+	}
+	err = lane_check();
+	if (!err)
+		err = signals_take(&s);
+	if (!err)
+		err = zs_attach(&s.instance, cgroup, &options, &obj);
+	if (err)
+		return zs_exit_of(err);
+	zs_info("attached to %s", cgroup);
+	zs_maps_of_object(obj, &s.maps);
+	err = run_attached(&s);
+	undone = zs_detach(&s.instance);
+	zs_object_close(obj);
+	if (!undone)
+		zs_info("detached");
+	return zs_exit_of(err ? err : undone);
+}

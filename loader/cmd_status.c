@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* status: from the pinned maps alone, whether an agent lives or not. */
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+
+#include "attach.h"
+#include "clock.h"
+#include "command.h"
+#include "counters.h"
+#include "log.h"
+
+#define HEARTBEAT_NS (3 * ZS_NS)
+
+/* The agent's report, parsed; null if there is none yet. A new reference. */
+static json_t *report_read(const struct zs_maps *maps)
+{
+	struct zs_report *copy = malloc(sizeof(*copy));
+	const struct zs_report *r = zs_map_view(maps->fd[ZS_MAP_report], sizeof(*r));
+	json_t *json = NULL;
+
+	for (int i = 0; copy && r && !json && i < 100; i++) {
+		uint32_t seq = __atomic_load_n(&r->seq, __ATOMIC_ACQUIRE);
+
+		memcpy(copy, r, sizeof(*copy));
+		if (seq % 2 == 0 && __atomic_load_n(&r->seq, __ATOMIC_ACQUIRE) == seq &&
+		    copy->len <= sizeof(copy->text))
+			json = json_loadb((char *)copy->text, copy->len, 0, NULL);
+		else
+			usleep(1000);
+	}
+	if (r)
+		munmap((void *)r, sizeof(*r));
+	free(copy);
+	return json;
+}
+
+static bool agent_alive(const struct zs_ctl *ctl)
+{
+	return ctl->agent_pid && !(kill((pid_t)ctl->agent_pid, 0) && errno == ESRCH) &&
+	       zs_boot_ns() - ctl->heartbeat < HEARTBEAT_NS;
+}
+
+static json_t *counters_json(const struct zs_maps *maps)
+{
+	uint64_t values[ZS_COUNTERS];
+	json_t *json;
+
+	if (zs_counters_read(maps->fd[ZS_MAP_counters], values))
+		return json_object();
+	json = json_object();
+	for (int i = 0; i < ZS_COUNTERS; i++)
+		json_object_set_new(json, zs_counter_info[i].name, json_integer((json_int_t)values[i]));
+	return json;
+}
+
+static uint64_t connections(const struct zs_maps *maps)
+{
+	uint64_t key, next, n = 0;
+	void *from = NULL;
+
+	while (n < 1000000 && !bpf_map_get_next_key(maps->fd[ZS_MAP_socks], from, &next)) {
+		key = next;
+		from = &key;
+		n++;
+	}
+	return n;
+}
+
+static json_t *status_json(const struct zs_options *o, const struct zs_instance *instance,
+			   const struct zs_maps *maps, const struct zs_ctl *ctl, enum zs_exit *code)
+{
+	json_t *answer = zs_answer_begin(), *report = report_read(maps), *agent;
+	uint64_t cgroup = 0;
+	int link = zs_attached_cgroup(instance, &cgroup);
+	bool alive = agent_alive(ctl);
+
+	*code = link || !alive ? ZS_EXIT_DEGRADED : ZS_EXIT_OK;
+	json_object_set_new(answer, "attached", json_boolean(!link));
+	json_object_set_new(answer, "instance", json_string(o->instance));
+	json_object_set_new(answer, "pins", json_string(instance->dir));
+	json_object_set_new(answer, "cgroup_id", json_integer((json_int_t)(link ? ctl->cgroup : cgroup)));
+	json_object_set_new(answer, "cgroup_alive", json_boolean(!link));
+	json_object_set_new(answer, "paused", json_boolean(ctl->paused));
+	json_object_set_new(answer, "connections", json_integer((json_int_t)connections(maps)));
+	json_object_set_new(answer, "draining", json_integer((json_int_t)zs_draining(instance)));
+	json_object_set_new(answer, "counters", counters_json(maps));
+	agent = report ? json_object_get(report, "agent") : NULL;
+	agent = agent ? json_incref(agent) : json_object();
+	json_object_set_new(agent, "pid", json_integer(ctl->agent_pid));
+	json_object_set_new(agent, "alive", json_boolean(alive));
+	json_object_set_new(answer, "agent", agent);
+	json_object_set(answer, "origins", report ? json_object_get(report, "origins") : json_array());
+	json_object_set(answer, "admin", report ? json_object_get(report, "admin") : json_null());
+	json_decref(report);
+	return answer;
+}
+
+static void counters_print(const json_t *counters)
+{
+	for (int i = 0; i < ZS_COUNTERS; i++) {
+		json_int_t value = json_integer_value(json_object_get(counters, zs_counter_info[i].name));
+
+		if (value)
+			printf("  %12" JSON_INTEGER_FORMAT " %-12s %-16s %s\n", value, zs_counter_info[i].unit,
+			       zs_counter_info[i].name, zs_counter_info[i].sentence);
+	}
+}
+
+static void origins_print(const json_t *origins)
+{
+	const json_t *origin;
+	size_t i;
+
+	puts("origins:");
+	if (!json_array_size(origins))
+		puts("  none known (yet)");
+	json_array_foreach(origins, i, origin)
+	{
+		const char *dial = json_string_value(json_object_get(origin, "dial"));
+		const char *reason = json_string_value(json_object_get(origin, "reason"));
+
+		printf("  %-28s %s%s%s\n", dial && *dial ? dial : "(dynamic)",
+		       json_is_true(json_object_get(origin, "taken")) ? "taken" : "left to itself",
+		       reason ? ": " : "", reason ? reason : "");
+	}
+}
+
+static json_int_t number(const json_t *object, const char *name)
+{
+	return json_integer_value(json_object_get(object, name));
+}
+
+static void status_print(const json_t *s)
+{
+	const json_t *agent = json_object_get(s, "agent"), *counters = json_object_get(s, "counters");
+	json_int_t hits = number(counters, "hits"), misses = number(counters, "misses");
+
+	printf("zeroserve '%s': %s%s\n", json_string_value(json_object_get(s, "instance")),
+	       json_is_true(json_object_get(s, "attached")) ? "attached" : "the cgroup it was attached to is gone",
+	       json_is_true(json_object_get(s, "paused")) ? ", paused" : "");
+	printf("  pins         %s\n", json_string_value(json_object_get(s, "pins")));
+	printf("  connections  %" JSON_INTEGER_FORMAT " enrolled, %" JSON_INTEGER_FORMAT
+	       " of earlier attachments still draining\n",
+	       number(s, "connections"), number(s, "draining"));
+	printf("  agent        %s, pid %" JSON_INTEGER_FORMAT "\n",
+	       json_is_true(json_object_get(agent, "alive")) ? "alive" : "NOT RUNNING: nothing new is stored",
+	       number(agent, "pid"));
+	printf("  store        %" JSON_INTEGER_FORMAT " objects, %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT
+	       " pages\n",
+	       number(agent, "stored"), number(agent, "pages_used"), number(agent, "pages_total"));
+	if (hits + misses)
+		printf("  hit ratio    %.1f %% of %" JSON_INTEGER_FORMAT " cacheable requests\n",
+		       100.0 * (double)hits / (double)(hits + misses), hits + misses);
+	origins_print(json_object_get(s, "origins"));
+	puts("counters:");
+	counters_print(counters);
+}
+
+static int not_attached(const struct zs_options *o, const struct zs_instance *instance)
+{
+	int64_t draining = zs_draining(instance);
+
+	if (o->json) {
+		json_t *answer = zs_answer_begin();
+
+		json_object_set_new(answer, "attached", json_false());
+		json_object_set_new(answer, "instance", json_string(o->instance));
+		json_object_set_new(answer, "draining", json_integer((json_int_t)draining));
+		zs_answer_print(answer);
+	} else {
+		printf("zeroserve '%s': not attached\n", o->instance);
+		if (draining > 0)
+			printf("  %" PRId64 " connections of an earlier attachment pass everything until they close\n",
+			       draining);
+	}
+	return ZS_EXIT_NOT_ATTACHED;
+}
+
+int zs_cmd_status(const struct zs_options *o)
+{
+	struct zs_instance instance = {0};
+	struct zs_maps maps;
+	struct zs_ctl *ctl;
+	enum zs_exit exit_code;
+	json_t *answer;
+	int code = zs_need_root("status"), err;
+
+	if (code)
+		return code;
+	if (zs_instance_init(&instance, o->bpffs, o->instance, false) == -EINVAL)
+		return ZS_EXIT_USAGE;
+	err = instance.dir[0] ? zs_maps_open(&instance, &maps) : -ENOENT;
+	if (err == -ENOENT)
+		return not_attached(o, &instance);
+	if (err)
+		return zs_exit_of(err);
+	ctl = zs_ctl_map(&maps);
+	if (!ctl) {
+		zs_error("status: cannot map the control map: %s", strerror(errno));
+		zs_maps_close(&maps);
+		return ZS_EXIT_FAILED;
+	}
+	answer = status_json(o, &instance, &maps, ctl, &exit_code);
+	munmap(ctl, sizeof(*ctl));
+	zs_maps_close(&maps);
+	if (o->json) {
+		zs_answer_print(answer);
+	} else {
+		status_print(answer);
+		json_decref(answer);
+	}
+	return exit_code;
+}

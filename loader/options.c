@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Parsing the command line, and saying what is wrong with it. */
+#include "options.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent.h"
+#include "log.h"
+#include "object.h"
+
+struct option_info {
+	const char *name;
+	char letter; /* g: global, else in zs_verb.accepts */
+	int id;
+	const char *arg; /* null: takes none */
+	const char *help;
+};
+
+enum {
+	OPT_INSTANCE = 256, OPT_BPFFS, OPT_JSON, OPT_VERBOSE, OPT_QUIET, OPT_HELP, OPT_UNIT, OPT_PID,
+	OPT_CGROUP, OPT_ADMIN, OPT_USER, OPT_ORIGIN, OPT_INERT, OPT_STORE, OPT_OBJECT, OPT_RECORD,
+	OPT_FETCH, OPT_CONCURRENCY, OPT_NO_REFRESH, OPT_URL, OPT_ALL,
+};
+
+static const struct option_info infos[] = {
+	{"instance", 'g', OPT_INSTANCE, "NAME", "which attachment (default: caddy)"},
+	{"bpffs", 'g', OPT_BPFFS, "DIR", "a mounted bpffs (default: the first one mounted, else /sys/fs/bpf)"},
+	{"json", 'g', OPT_JSON, NULL, "answer with one JSON object"},
+	{"verbose", 'g', OPT_VERBOSE, NULL, "say more (-v)"},
+	{"quiet", 'g', OPT_QUIET, NULL, "say errors only (-q)"},
+	{"help", 'g', OPT_HELP, NULL, "this text"},
+	{"unit", 't', OPT_UNIT, "UNIT", "systemd unit whose cgroup is attached to"},
+	{"pid", 't', OPT_PID, "PID", "process whose cgroup is attached to"},
+	{"cgroup", 't', OPT_CGROUP, "PATH", "cgroup v2 directory to attach to"},
+	{"store-size", 'a', OPT_STORE, "BYTES", "memory for stored responses (default 64M; K, M, G)"},
+	{"inert-field", 'a', OPT_INERT, "NAME", "request field on which no response depends; repeatable"},
+	{"origin", 'r', OPT_ORIGIN, "ADDR:PORT", "upstream to accelerate; repeatable (default: ask Caddy)"},
+	{"admin", 'r', OPT_ADMIN, "ADDR", "Caddy's admin API (default: $CADDY_ADMIN, else localhost:2019)"},
+	{"user", 'r', OPT_USER, "NAME", "user of the agent (default: zeroserve, else nobody)"},
+	{"max-object", 'r', OPT_OBJECT, "BYTES", "largest body stored (default and limit 88K)"},
+	{"record-rate", 'r', OPT_RECORD, "N", "recordings per second at most (default 2000)"},
+	{"fetch-rate", 'r', OPT_FETCH, "N", "background fetches per second at most (default 50)"},
+	{"fetch-concurrency", 'r', OPT_CONCURRENCY, "N", "background fetches at once (default 8)"},
+	{"no-refresh", 'r', OPT_NO_REFRESH, NULL, "no background fetches"},
+	{"url", 'p', OPT_URL, "URL", "what is stored for this URL"},
+	{"all", 'p', OPT_ALL, NULL, "everything"},
+};
+#define INFOS (sizeof(infos) / sizeof(infos[0]))
+
+static bool accepts(const struct zs_verb *verb, const struct option_info *info)
+{
+	return info->letter == 'g' || (verb && strchr(verb->accepts, info->letter));
+}
+
+void zs_options_usage(const struct zs_verb *verb)
+{
+	printf("usage: zs-load %s %s\n%s.\n", verb->name, verb->args, verb->sentence);
+	for (size_t i = 0; i < INFOS; i++) {
+		char left[64];
+
+		if (!accepts(verb, &infos[i]))
+			continue;
+		snprintf(left, sizeof(left), "--%s %s", infos[i].name, infos[i].arg ? infos[i].arg : "");
+		printf("  %-26s %s\n", left, infos[i].help);
+	}
+}
+
+/* A number with an optional K, M or G (powers of 1024), from `least` to `most`. */
+static int number(const char *name, const char *text, uint64_t least, uint64_t most, uint64_t *out)
+{
+	static const char units[] = "KMG";
+	uint64_t value;
+	char *end;
+
+	errno = 0;
+	value = strtoull(text, &end, 10);
+	if (errno || end == text || !isdigit((unsigned char)text[0]))
+		goto bad;
+	if (*end) {
+		const char *unit = strchr(units, toupper((unsigned char)*end));
+
+		if (!unit || end[1])
+			goto bad;
+		for (long i = 0; i <= unit - units; i++) {
+			if (value > UINT64_MAX / 1024)
+				goto bad;
+			value *= 1024;
+		}
+	}
+	if (value < least || value > most)
+		goto bad;
+	*out = value;
+	return 0;
+bad:
+	zs_error("--%s '%s': give a number from %llu to %llu (K, M and G may follow)", name, text,
+		 (unsigned long long)least, (unsigned long long)most);
+	return -EINVAL;
+}
+
+static int list_add(const char **list, const char *name, const char *text)
+{
+	for (int i = 0; i < ZS_LIST_MAX; i++) {
+		if (!list[i]) {
+			list[i] = text;
+			return 0;
+		}
+	}
+	zs_error("--%s: more than %d", name, ZS_LIST_MAX);
+	return -EINVAL;
+}
+
+static int apply(struct zs_options *o, const struct option_info *info, const char *arg)
+{
+	switch (info->id) {
+	case OPT_INSTANCE: o->instance = arg; return 0;
+	case OPT_BPFFS: o->bpffs = arg; return 0;
+	case OPT_JSON: o->json = true; return 0;
+	case OPT_VERBOSE: zs_log_level_set(ZS_LOG_DEBUG); return 0;
+	case OPT_QUIET: zs_log_level_set(ZS_LOG_ERROR); return 0;
+	case OPT_UNIT: o->unit = arg; return 0;
+	case OPT_PID: o->pid = arg; return 0;
+	case OPT_CGROUP: o->cgroup = arg; return 0;
+	case OPT_ADMIN: o->admin = arg; return 0;
+	case OPT_USER: o->user = arg; return 0;
+	case OPT_ORIGIN: return list_add(o->origins, info->name, arg);
+	case OPT_INERT: return list_add(o->inert, info->name, arg);
+	case OPT_STORE: return number(info->name, arg, 1 << 20, 64ull << 30, &o->store_size);
+	case OPT_OBJECT: return number(info->name, arg, 1, ZS_BODY_MAX, &o->max_object);
+	case OPT_RECORD: return number(info->name, arg, 0, 1000000, &o->record_rate);
+	case OPT_FETCH: return number(info->name, arg, 0, 100000, &o->fetch_rate);
+	case OPT_CONCURRENCY: return number(info->name, arg, 1, 256, &o->fetch_concurrency);
+	case OPT_NO_REFRESH: o->no_refresh = true; return 0;
+	case OPT_URL: o->url = arg; return 0;
+	case OPT_ALL: o->all = true; return 0;
+	default: return -EINVAL;
+	}
+}
+
+/* One round of getopt: up to the first word that is no option ("+" in the short options). */
+static int round_parse(int argc, char **argv, const struct zs_verb *verb, struct zs_options *o, bool *help)
+{
+	struct option table[INFOS + 1] = {{0}};
+	int n = 0, id;
+
+	for (size_t i = 0; i < INFOS; i++)
+		if (accepts(verb, &infos[i]))
+			table[n++] = (struct option){infos[i].name,
+						     infos[i].arg ? required_argument : no_argument, NULL,
+						     infos[i].id};
+	opterr = 0;
+	while ((id = getopt_long(argc, argv, verb ? ":vqhj" : "+:vqhj", table, NULL)) != -1) {
+		if (id == '?' || id == ':') {
+			zs_error("%s '%s'%s%s; see: zs-load help%s%s",
+				 id == ':' ? "missing value for" : "unknown option", argv[optind - 1],
+				 verb ? " for " : "", verb ? verb->name : "", verb ? " " : "",
+				 verb ? verb->name : "");
+			return -EINVAL;
+		}
+		if (id == 'v')
+			id = OPT_VERBOSE;
+		else if (id == 'q')
+			id = OPT_QUIET;
+		else if (id == 'j')
+			id = OPT_JSON;
+		if (id == 'h' || id == OPT_HELP) {
+			*help = true;
+			continue;
+		}
+		for (size_t i = 0; i < INFOS; i++)
+			if (infos[i].id == id && apply(o, &infos[i], optarg))
+				return -EINVAL;
+	}
+	return 0;
+}
+
+static void defaults(struct zs_options *o)
+{
+	*o = (struct zs_options){
+		.instance = "caddy",
+		.admin = getenv("CADDY_ADMIN"),
+		.store_size = (uint64_t)ZS_PAGES_DEFAULT * ZS_PAGE_SIZE,
+		.max_object = ZS_BODY_MAX,
+		.record_rate = ZS_RECORD_RATE_DEFAULT,
+		.fetch_rate = ZS_FETCH_RATE_DEFAULT,
+		.fetch_concurrency = ZS_FETCH_CONCURRENCY_DEFAULT,
+	};
+}
+
+static const struct zs_verb *verb_find(const struct zs_verb *verbs, const char *name)
+{
+	for (; verbs->name; verbs++)
+		if (!strcmp(verbs->name, name))
+			return verbs;
+	return NULL;
+}
+
+int zs_options_parse(int argc, char **argv, const struct zs_verb *verbs, struct zs_options *options,
+		     const struct zs_verb **verb)
+{
+	bool help = false;
+	const char *word;
+
+	defaults(options);
+	if (round_parse(argc, argv, NULL, options, &help))
+		return ZS_EXIT_USAGE;
+	word = help || optind >= argc ? "help" : argv[optind];
+	*verb = verb_find(verbs, word);
+	if (!*verb) {
+		zs_error("unknown command '%s'; see: zs-load help", word);
+		return ZS_EXIT_USAGE;
+	}
+	if (optind < argc && !help) {
+		argc -= optind;
+		argv += optind;
+		optind = 0; /* begin anew behind the verb */
+		if (round_parse(argc, argv, *verb, options, &help))
+			return ZS_EXIT_USAGE;
+		if (help) {
+			zs_options_usage(*verb);
+			exit(ZS_EXIT_OK);
+		}
+		if (optind < argc && strcmp((*verb)->name, "help")) {
+			zs_error("%s: unexpected word '%s'; see: zs-load help %s", (*verb)->name, argv[optind],
+				 (*verb)->name);
+			return ZS_EXIT_USAGE;
+		}
+	}
+	return 0;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Reading the store from outside of the agent: whatever the kernel would find, `list` and `purge` find. */
+#ifndef ZS_SNAPSHOT_H
+#define ZS_SNAPSHOT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <zs/abi.h>
+
+#include "pin.h"
+
+/* One object as the kernel would see it; the pointers are into the caller's copy of its first page. */
+struct zs_seen_object {
+	const struct zs_object *object;
+	const struct zs_key *key;
+	bool valid; /* not invalidated; freshness is the caller's comparison */
+};
+
+/* Calls `each` for every object that the index names; stops when it returns non-zero, and returns that.
+ * -errno: the maps cannot be read. */
+int zs_snapshot(const struct zs_maps *maps, int (*each)(void *user, const struct zs_seen_object *seen),
+		void *user);
+
+/* "https://host/target" of a key, terminated; X-Forwarded-Host and -Proto count if they are there. */
+void zs_key_url(const struct zs_key *key, char *out, size_t size);
+
+/* The text of a key's part: 0 target, 1 Host, 2 X-Forwarded-Host, 3 X-Forwarded-Proto. */
+const char *zs_key_text_of(const struct zs_key *key, int part, uint32_t *len);
+
+#endif
