@@ -29,7 +29,8 @@
 #define TICK_MS         50   /* upkeep, and the longest sleep */
 #define POLL_MS         1    /* while events come in */
 #define POLLS_IDLE      20   /* empty polls after which it sleeps again */
-#define REPORT_NS       ZS_NS
+#define REPORT_NS       (ZS_NS / 5)
+#define UPKEEP_NS       ZS_NS
 #define RECORDING_NS    (30 * ZS_NS)
 #define SWEEP_MOST      4096 /* objects per tick */
 #define FETCH_OVERHEAD  (ZS_ANSWER_HEAD_MAX * 2) /* head and chunk framing beside the body */
@@ -52,7 +53,7 @@ struct agent {
 	struct zs_budget budget;
 	uint64_t ends[ZS_RECORDING_ENDS];
 	uint64_t fetched, fetch_failed, fetch_refused;
-	uint64_t reported;
+	uint64_t reported, upkept; /* boot-time ns */
 	int epoll;
 	unsigned int events; /* since the last poll */
 };
@@ -282,15 +283,18 @@ static void tick(struct agent *a)
 	refill(a, now);
 	zs_store_sweep(a->store, now, __atomic_load_n(&a->ctl->flush, __ATOMIC_ACQUIRE), a->generations,
 		       SWEEP_MOST);
-	if (now - a->reported < REPORT_NS)
+	if (now - a->reported >= REPORT_NS) {
+		a->reported = now;
+		report_write(a);
+	}
+	if (now - a->upkept < UPKEEP_NS)
 		return;
-	a->reported = now;
+	a->upkept = now;
 	zs_recordings_expire(a->recordings, now - RECORDING_NS);
 	zs_store_reclaim(a->store);
 	if (!zs_counters_read(a->maps->fd[ZS_MAP_counters], counters))
 		zs_budget_adapt(&a->budget, counters[ZS_COUNT_hits], counters[ZS_COUNT_recorded],
 				counters[ZS_COUNT_over_budget], now);
-	report_write(a);
 }
 
 /* --- the loop -------------------------------------------------------------------------------- */

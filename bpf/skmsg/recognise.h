@@ -44,6 +44,9 @@ __attribute__((noinline)) int zs_head_copy(struct sk_msg_md *msg, __u32 id)
 			break;
 		*(struct words8 *)&w->request.head[off & (ZS_HEAD_MAX - 1)] = *(struct words8 *)(data + off);
 	}
+	/* by way of memory: or the verifier follows the second loop once for every end of the first */
+	*(volatile __u32 *)&w->copied = off;
+	off = *(volatile __u32 *)&w->copied & (2 * ZS_HEAD_MAX - 1);
 	for (int i = 0; i < 63; i++, off++) {
 		if (off >= ZS_HEAD_MAX || data + off + 1 > end)
 			break;

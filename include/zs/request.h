@@ -27,6 +27,7 @@ enum zs_slot {
 	ZS_SLOT_CONN,
 	ZS_SLOT_CC,
 	ZS_SLOT_PRAGMA,
+	ZS_SLOT_AUTH,
 	ZS_SLOTS = 16,
 };
 
@@ -552,9 +553,24 @@ zs_inline void zs_request_line(struct zs_request *r)
 		zs_set_bits(&r->flags, ZS_REQ_BYPASS);
 }
 
-/* Everything that decides about framing: request line, Content-Length, Transfer-Encoding, Connection. */
+/* NTLM and Negotiate authenticate the connection, not the request: what comes after on it may be private
+ * without saying so. */
+zs_inline void zs_request_auth(struct zs_request *r)
+{
+	const __u8 *p = zs_request_at(r, r->slot[ZS_SLOT_AUTH].start);
+	__u64 scheme = zs_keep_bytes(zs_lower8(zs_load64(p)), 4);
+
+	if (zs_has(r, ZS_SLOT_AUTH) && (scheme == ZS_W('n', 't', 'l', 'm', 0, 0, 0, 0) ||
+					scheme == ZS_W('n', 'e', 'g', 'o', 0, 0, 0, 0) ||
+					(r->dup & (1u << ZS_SLOT_AUTH))))
+		zs_set_bits(&r->flags, ZS_REQ_PASSIVE);
+}
+
+/* Everything that decides about the connection: request line, Content-Length, Transfer-Encoding,
+ * Connection, Authorization. */
 zs_inline void zs_request_framing(struct zs_request *r)
 {
+	zs_request_auth(r);
 	zs_request_line(r);
 	zs_request_content_length(r);
 	if (zs_has(r, ZS_SLOT_TE) && !zs_has(r, ZS_SLOT_CL) && !(r->dup & (1u << ZS_SLOT_TE)) &&

@@ -154,7 +154,7 @@ struct zs_work {
 	__u32 bucket;
 	__u32 key_len;
 	__u32 first_page;
-	__u32 zero;
+	__u32 copied; /* bytes of the message in request.head */
 	struct zs_sip sip; /* between the two halves of the digest */
 	struct zs_request request;
 	struct zs_event_request event;
