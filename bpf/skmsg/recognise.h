@@ -20,6 +20,14 @@ struct words8 {
 	__u64 w[8];
 };
 
+/* The value by way of memory, which the verifier does not follow: it would go through what comes next once
+ * for every way out of the loop before. At most twice ZS_HEAD_MAX. */
+static __always_inline __u32 opaque(struct zs_work *w, __u32 value)
+{
+	*(volatile __u32 *)&w->copied = value;
+	return *(volatile __u32 *)&w->copied & (2 * ZS_HEAD_MAX - 1);
+}
+
 /*
  * Copies the beginning of the message, at most ZS_HEAD_MAX bytes, to request.head. The bytes are looked
  * at only in the copy: a message whose pages somebody may still write (sendfile before 6.5) cannot change
@@ -44,10 +52,15 @@ __attribute__((noinline)) int zs_head_copy(struct sk_msg_md *msg, __u32 id)
 			break;
 		*(struct words8 *)&w->request.head[off & (ZS_HEAD_MAX - 1)] = *(struct words8 *)(data + off);
 	}
-	/* by way of memory: or the verifier follows the second loop once for every end of the first */
-	*(volatile __u32 *)&w->copied = off;
-	off = *(volatile __u32 *)&w->copied & (2 * ZS_HEAD_MAX - 1);
-	for (int i = 0; i < 63; i++, off++) {
+	off = opaque(w, off);
+	for (int i = 0; i < 7; i++, off += 8) {
+		if (off > ZS_HEAD_MAX - 8 || data + off + 8 > end)
+			break;
+		*(zs_u64_unaligned *)&w->request.head[off & (ZS_HEAD_MAX - 1)] =
+			*(zs_u64_unaligned *)(data + off);
+	}
+	off = opaque(w, off);
+	for (int i = 0; i < 7; i++, off++) {
 		if (off >= ZS_HEAD_MAX || data + off + 1 > end)
 			break;
 		w->request.head[off & (ZS_HEAD_MAX - 1)] = *(__u8 *)(data + off);
