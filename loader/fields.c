@@ -23,93 +23,17 @@ static int is_token(int c)
 	return is_alpha(c) || is_digit(c) || (c && strchr(token_marks, c));
 }
 
-static __u8 byte_class(int c)
-{
-	switch (c) {
-	case '\r': return ZS_C_CR;
-	case '\n': return ZS_C_LF;
-	case ' ':  return ZS_C_BLANK_SP;
-	case '\t': return ZS_C_BLANK_HT;
-	case ':':  return ZS_C_COLON;
-	case '0':  return ZS_C_ZERO;
-	case '%':  return ZS_C_PCT;
-	case '#':  return ZS_C_HASH;
-	case '\\': return ZS_C_BSL;
-	default:   break;
-	}
-	if (c >= 0x80)
-		return ZS_C_OBS;
-	if (is_token(c))
-		return ZS_C_TOKEN;
-	return c > 0x20 && c < 0x7f ? ZS_C_VCHAR : ZS_C_BAD;
-}
-
 static void bytes_build(struct zs_tables *t)
 {
 	for (int c = 0; c < 256; c++) {
-		__u8 b = byte_class(c);
+		int visible = c > 0x20 && c < 0x7f, blank = c == ' ' || c == '\t';
 
-		if (is_alpha(c) || is_digit(c) || (c && strchr("-._:[]", c)))
-			b |= ZS_B_HOST;
-		if (is_digit(c))
-			b |= ZS_B_DIGIT;
-		t->byte[c] = b;
+		t->byte[c] = (__u8)((is_token(c) ? ZS_B_TOKEN : 0) | (visible ? ZS_B_TARGET : 0) |
+				    (c == '#' || c == '\\' ? ZS_B_ODD : 0) |
+				    (visible || blank || c >= 0x80 ? ZS_B_VALUE : 0) |
+				    (blank ? ZS_B_BLANK : 0) |
+				    (is_alpha(c) || is_digit(c) || (c && strchr("-._:[]", c)) ? ZS_B_HOST : 0));
 	}
-}
-
-/* One row of the automaton: for each class in the set, the step. */
-static void row(struct zs_tables *t, int state, unsigned int classes, __u8 step)
-{
-	for (int c = 0; c < ZS_CLASSES; c++)
-		if (classes & (1u << c))
-			t->step[state * ZS_CLASSES + c] = step;
-}
-
-static void steps_build(struct zs_tables *t)
-{
-	const unsigned int token = 1u << ZS_C_TOKEN | 1u << ZS_C_ZERO | 1u << ZS_C_PCT | 1u << ZS_C_HASH;
-	const unsigned int visible = token | 1u << ZS_C_COLON | 1u << ZS_C_VCHAR | 1u << ZS_C_BSL;
-	const unsigned int text = visible | 1u << ZS_C_OBS;
-	const unsigned int odd = 1u << ZS_C_HASH | 1u << ZS_C_BSL;
-	const unsigned int blank = 1u << ZS_C_BLANK_SP | 1u << ZS_C_BLANK_HT;
-	const unsigned int sp = 1u << ZS_C_BLANK_SP, cr = 1u << ZS_C_CR, lf = 1u << ZS_C_LF;
-
-	memset(t->step, ZS_S_BAD, sizeof(t->step));
-	row(t, ZS_S_BEGIN, token, ZS_S_METHOD);
-	row(t, ZS_S_METHOD, token, ZS_S_METHOD);
-	row(t, ZS_S_METHOD, sp, ZS_S_TARGET0 | ZS_T_COLON);
-
-	row(t, ZS_S_TARGET0, visible, ZS_S_TARGET | ZS_T_VALUE);
-	row(t, ZS_S_TARGET0, odd, ZS_S_TARGET | ZS_T_VALUE | ZS_T_TARGET);
-	row(t, ZS_S_TARGET0, 1u << ZS_C_PCT, ZS_S_PCT | ZS_T_VALUE);
-	for (int s = ZS_S_TARGET; s <= ZS_S_PCT0; s++) {
-		row(t, s, visible, ZS_S_TARGET);
-		row(t, s, odd, ZS_S_TARGET | ZS_T_TARGET);
-		row(t, s, 1u << ZS_C_PCT, ZS_S_PCT);
-		row(t, s, sp, ZS_S_VERSION | ZS_T_END);
-	}
-	row(t, ZS_S_PCT, 1u << ZS_C_ZERO, ZS_S_PCT0);
-	row(t, ZS_S_PCT0, 1u << ZS_C_ZERO, ZS_S_TARGET | ZS_T_TARGET);
-
-	row(t, ZS_S_VERSION, visible, ZS_S_VERSION);
-	row(t, ZS_S_VERSION, cr, ZS_S_LF);
-	row(t, ZS_S_LF, lf, ZS_S_NAME0 | ZS_T_NEWLINE);
-
-	row(t, ZS_S_NAME0, token, ZS_S_NAME);
-	row(t, ZS_S_NAME0, cr, ZS_S_END_LF);
-	row(t, ZS_S_NAME, token, ZS_S_NAME);
-	row(t, ZS_S_NAME, 1u << ZS_C_COLON, ZS_S_VALUE0 | ZS_T_COLON);
-
-	row(t, ZS_S_VALUE0, blank, ZS_S_VALUE0);
-	row(t, ZS_S_VALUE0, text, ZS_S_VALUE | ZS_T_VALUE);
-	row(t, ZS_S_VALUE0, cr, ZS_S_LF);
-	row(t, ZS_S_VALUE, text, ZS_S_VALUE);
-	row(t, ZS_S_VALUE, blank, ZS_S_BLANK | ZS_T_END);
-	row(t, ZS_S_VALUE, cr, ZS_S_LF | ZS_T_END);
-	row(t, ZS_S_BLANK, blank, ZS_S_BLANK);
-	row(t, ZS_S_BLANK, text, ZS_S_VALUE);
-	row(t, ZS_S_BLANK, cr, ZS_S_LF);
-	row(t, ZS_S_END_LF, lf, ZS_S_DONE);
 }
 
 /* A name in the form in which the recogniser compares it. */
@@ -169,7 +93,6 @@ int zs_fields_build(struct zs_tables *t)
 {
 	memset(t, 0, sizeof(*t));
 	bytes_build(t);
-	steps_build(t);
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
 		int err = name_add(t, known[i].name, known[i].slot, known[i].flags);
 

@@ -68,27 +68,42 @@ __attribute__((noinline)) int zs_head_copy(struct sk_msg_md *msg, __u32 id)
 	return off < size ? off : size;
 }
 
-__attribute__((noinline)) int zs_head_part(__u32 id, __u32 from, __u32 len)
+__attribute__((noinline)) int zs_head_first(__u32 id)
 {
 	struct zs_work *w = work_get(id);
 	struct zs_tables *t = tables_get();
 
 	if (!w || !t)
-		return 0;
-	return zs_scan_part(&w->request, t, from, len);
+		return ZS_SCAN_BAD;
+	return zs_scan_first(&w->request, t);
 }
 
+__attribute__((noinline)) int zs_head_field(__u32 id)
+{
+	struct zs_work *w = work_get(id);
+	struct zs_tables *t = tables_get();
+
+	if (!w || !t)
+		return ZS_SCAN_BAD;
+	return zs_scan_field(&w->request, t);
+}
+
+/* zs_request_scan(), line by line. */
 __attribute__((noinline)) int zs_head_scan(__u32 id, __u32 len)
 {
 	struct zs_work *w = work_get(id);
+	int scan;
 
 	if (!w)
 		return ZS_SCAN_BAD;
-	zs_scan_begin(&w->request);
-	for (__u32 from = 0; from < ZS_HEAD_MAX; from += ZS_SCAN_PART)
-		if (!zs_head_part(id, from, len))
+	zs_scan_begin(&w->request, len);
+	scan = zs_head_first(id);
+	for (__u32 n = 0; n < ZS_LINES_MAX; n++) {
+		if (scan != ZS_SCAN_OK || w->request.head_len)
 			break;
-	return zs_scan_end(&w->request);
+		scan = zs_head_field(id);
+	}
+	return scan;
 }
 
 __attribute__((noinline)) int zs_head_fields(__u32 id)

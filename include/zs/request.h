@@ -5,7 +5,7 @@
  * grammar (RFC 9112 sections 2 to 5, RFC 9110 section 5): a doubt is never resolved, it is reported.
  *
  * Three passes over a copy of the head, so that nobody can change it in between:
- *   zs_request_scan      one table step per byte; finds the lines
+ *   zs_request_scan      finds the lines, and that every byte may stand where it stands
  *   zs_request_fields    one table look-up per line; finds out what the fields mean
  *   zs_request_values    the few values that decide
  */
@@ -63,7 +63,9 @@ struct zs_request {
 	struct zs_span slot[ZS_SLOTS]; /* the values that matter */
 	__u64 content_length;
 	__u32 head_len; /* CRLFCRLF included; valid after a scan that returned ZS_SCAN_OK */
-	__u32 state;    /* of the scan: ZS_S_* */
+	__u32 at;       /* of the scan: where it is */
+	__u32 limit;    /* of the scan: bytes in head */
+	__u32 mark;     /* of the scan: where the value begins */
 	__u32 lines;    /* the request line included */
 	__u32 flags;
 	__u32 seen; /* bit per slot */
@@ -75,56 +77,13 @@ struct zs_request {
 
 /* --- tables ---------------------------------------------------------------------------------- */
 
-/* Byte classes, the low five bits of zs_byte_table[]. */
-enum {
-	ZS_C_BAD = 0, /* controls, DEL */
-	ZS_C_CR,
-	ZS_C_LF,
-	ZS_C_BLANK_SP,
-	ZS_C_BLANK_HT,
-	ZS_C_COLON,
-	ZS_C_TOKEN, /* tchar, but for what follows */
-	ZS_C_ZERO,  /* '0' */
-	ZS_C_PCT,   /* '%' is a tchar too */
-	ZS_C_HASH,  /* '#' is a tchar too */
-	ZS_C_BSL,   /* '\' */
-	ZS_C_VCHAR, /* other visible ASCII */
-	ZS_C_OBS,   /* 0x80..0xff */
-	ZS_CLASSES = 16,
-};
-#define ZS_B_CLASS 0x1f
-#define ZS_B_HOST  0x20 /* may stand in a host name or IP literal with port */
-#define ZS_B_DIGIT 0x40
-
-enum {
-	ZS_S_BEGIN = 0,
-	ZS_S_METHOD,
-	ZS_S_TARGET0,
-	ZS_S_TARGET,
-	ZS_S_PCT,
-	ZS_S_PCT0,
-	ZS_S_VERSION,
-	ZS_S_LF,
-	ZS_S_NAME0,
-	ZS_S_NAME,
-	ZS_S_VALUE0,
-	ZS_S_VALUE,
-	ZS_S_BLANK,
-	ZS_S_END_LF,
-	ZS_S_DONE, /* from here on: final */
-	ZS_S_BAD,
-	ZS_STATES = 16,
-};
-
-/* A step: next state in bits 0-3, mark in bits 4-5 (which member of zs_line to set to the current
- * position: 1 colon, 2 value, 3 end), bit 6: a new line begins behind this byte, bit 7: bad target. */
-#define ZS_T_STATE   0x0f
-#define ZS_T_COLON   0x10
-#define ZS_T_VALUE   0x20
-#define ZS_T_END     0x30
-#define ZS_T_MARK    0x30
-#define ZS_T_NEWLINE 0x40
-#define ZS_T_TARGET  0x80
+/* What a byte may be part of: bits of zs_tables.byte[]. */
+#define ZS_B_TOKEN  0x01 /* method, field name (RFC 9110 5.6.2) */
+#define ZS_B_TARGET 0x02 /* request target: visible ASCII */
+#define ZS_B_ODD    0x04 /* of these: '#' and '\', with which a request is not answered */
+#define ZS_B_VALUE  0x08 /* field value: visible ASCII, blanks, 0x80..0xff */
+#define ZS_B_BLANK  0x10 /* SP, HTAB */
+#define ZS_B_HOST   0x20 /* host name or IP literal with port */
 
 #define ZS_NAME_WORDS 4 /* names up to 32 bytes are known ones */
 #define ZS_NAME_SLOTS 512u
@@ -147,7 +106,6 @@ struct zs_name {
 /* One map value; built in user space by zs_fields_build(), constant while programs run. */
 struct zs_tables {
 	__u8 byte[256];
-	__u8 step[ZS_STATES * ZS_CLASSES];
 	struct zs_name name[ZS_NAME_SLOTS];
 };
 
@@ -176,26 +134,106 @@ zs_inline void zs_set_bits(__u32 *word, __u32 bits)
 
 enum zs_scan { ZS_SCAN_OK, ZS_SCAN_SHORT, ZS_SCAN_BAD };
 
-/*
- * The scan runs in parts of ZS_SCAN_PART bytes, because the verifier follows at most 8192 pending branches
- * in one function (v6.18 BPF_COMPLEXITY_LIMIT_JMP_SEQ). Call begin, then part for from = 0, ZS_SCAN_PART...
- * while it returns 1, then end.
- */
-#define ZS_SCAN_PART 1024u
+/* Bytes of a method or field name, and blanks before a value, beyond which a head is not looked at. */
+#define ZS_TOKEN_MAX 128u
+#define ZS_BLANK_MAX 64u
 
-zs_inline void zs_scan_begin(struct zs_request *r)
+/*
+ * The scan goes from line to line. Where it is, is kept in memory (r->at), which the verifier does not
+ * follow: so it checks one line, from any place, and not every way that leads there. Each function below
+ * returns a byte that is not there (at or behind r->limit) as ZS_SCAN_SHORT.
+ */
+zs_inline __u32 zs_scan_at(const struct zs_request *r)
 {
-	r->line[0] = (struct zs_line){0};
-	r->lines = 0;
-	r->flags = 0;
-	r->head_len = 0;
-	r->state = ZS_S_BEGIN;
+	return *(const volatile __u32 *)&r->at;
 }
 
-/*
- * Eight bytes that a field value may contain, the last of them not a blank: nothing happens in the automaton
- * but that it stays in ZS_S_VALUE. (An end mark within them would be overwritten at the value's real end.)
- */
+/* What the byte at `at` means for the scan when it was not one that may stand there. */
+zs_inline enum zs_scan zs_scan_stop(const struct zs_request *r, __u32 at)
+{
+	return at >= r->limit ? ZS_SCAN_SHORT : ZS_SCAN_BAD;
+}
+
+/* Moves over bytes with the given property, at most `most` of them. They need not be there. */
+zs_inline void zs_scan_over(struct zs_request *r, const struct zs_tables *t, __u8 property, __u32 most)
+{
+	__u32 at = zs_scan_at(r), i;
+
+	for (i = 0; i < most; i++)
+		if (!(t->byte[*zs_request_at(r, at + i)] & property))
+			break;
+	r->at = at + i;
+}
+
+/* Moves over the target, noting what keeps it from being answered. */
+zs_inline void zs_scan_target(struct zs_request *r, const struct zs_tables *t)
+{
+	__u32 at = zs_scan_at(r), odd = 0, last = 0, i;
+
+	for (i = 0; i < ZS_HEAD_MAX; i++) {
+		__u32 c = *zs_request_at(r, at + i), b = t->byte[c];
+
+		if (!(b & ZS_B_TARGET))
+			break;
+		last = (last << 8 | c) & 0xffffff;
+		odd |= (b & ZS_B_ODD) | ((last ^ 0x253030 /* %00 */) - 1) >> 31; /* without a branch */
+	}
+	r->at = at + i;
+	if (odd)
+		zs_set_bits(&r->flags, ZS_REQ_BAD_TARGET);
+}
+
+/* The two bytes CR LF. On success r->at is behind them. */
+zs_inline enum zs_scan zs_scan_crlf(struct zs_request *r)
+{
+	__u32 at = zs_scan_at(r);
+
+	if (at >= r->limit || *zs_request_at(r, at) != '\r')
+		return zs_scan_stop(r, at);
+	if (at + 1 >= r->limit || *zs_request_at(r, at + 1) != '\n')
+		return zs_scan_stop(r, at + 1);
+	r->at = at + 2;
+	return ZS_SCAN_OK;
+}
+
+/* CR LF, and a new line behind it. */
+zs_inline enum zs_scan zs_scan_newline(struct zs_request *r)
+{
+	enum zs_scan scan = zs_scan_crlf(r);
+	__u32 n = r->lines + 1;
+
+	if (scan != ZS_SCAN_OK)
+		return scan;
+	if (n >= ZS_LINES_MAX)
+		return ZS_SCAN_BAD;
+	r->lines = n;
+	r->line[n & (ZS_LINES_MAX - 1)] = (struct zs_line){.start = (__u16)zs_scan_at(r)};
+	return ZS_SCAN_OK;
+}
+
+/* Method, SP, target, SP, and a version of visible bytes up to CR LF: line 0. */
+zs_inline enum zs_scan zs_scan_first(struct zs_request *r, const struct zs_tables *t)
+{
+	__u32 at;
+
+	zs_scan_over(r, t, ZS_B_TOKEN, ZS_TOKEN_MAX);
+	at = zs_scan_at(r);
+	if (at >= r->limit || !at || *zs_request_at(r, at) != ' ')
+		return zs_scan_stop(r, at);
+	r->line[0].colon = (__u16)at;
+	r->line[0].value = (__u16)(at + 1);
+	r->at = at + 1;
+	zs_scan_target(r, t);
+	at = zs_scan_at(r);
+	if (at >= r->limit || at == r->line[0].value || *zs_request_at(r, at) != ' ')
+		return zs_scan_stop(r, at);
+	r->line[0].end = (__u16)at;
+	r->at = at + 1;
+	zs_scan_over(r, t, ZS_B_TARGET, ZS_TOKEN_MAX);
+	return zs_scan_newline(r);
+}
+
+/* Whether all eight bytes may stand in a value, HTAB left out. */
 zs_inline int zs_scan_plain8(__u64 w)
 {
 	const __u64 ones = 0x0101010101010101ull, high = ones * 0x80;
@@ -203,98 +241,100 @@ zs_inline int zs_scan_plain8(__u64 w)
 	__u64 del = w ^ (ones * 0x7f);
 
 	del = (del - ones) & ~del & high; /* some byte 0x7f */
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	return !(control | del) && w >> 56 != ' ';
-#else
-	return !(control | del) && (w & 0xff) != ' ';
-#endif
+	return !(control | del);
 }
 
-/* One step of the automaton on the byte at `at`. Returns the step. */
-zs_inline __u32 zs_scan_step(struct zs_request *r, const struct zs_tables *t, __u32 state, __u32 at)
+/* Moves over a value, eight bytes at a time and then one by one. */
+zs_inline void zs_scan_value(struct zs_request *r, const struct zs_tables *t)
 {
-	__u32 step = t->byte[r->head[at & (ZS_HEAD_MAX - 1)]] & (ZS_CLASSES - 1);
+	__u32 at = zs_scan_at(r), i;
 
-	step = t->step[(state * ZS_CLASSES + step) & (ZS_STATES * ZS_CLASSES - 1)];
-	if (step & (ZS_T_MARK | ZS_T_NEWLINE)) {
-		volatile __u32 *lines = &r->lines;
-		struct zs_line *line;
-
-		*lines += (step & ZS_T_NEWLINE) / ZS_T_NEWLINE;
-		line = &r->line[*lines & (ZS_LINES_MAX - 1)];
-		if (step & ZS_T_NEWLINE)
-			*line = (struct zs_line){.start = (__u16)(at + 1)};
-		else
-			((__u16 *)line)[(step & ZS_T_MARK) >> 4] = (__u16)at;
-	}
-	return step;
-}
-
-/* Up to eight bytes from `at` on, one by one. Returns how many were walked over: fewer than eight at the end
- * of the text or of the head. */
-zs_inline __u32 zs_scan_block(struct zs_request *r, const struct zs_tables *t, __u32 at, __u32 len)
-{
-	__u32 state = r->state, flags = 0, i;
-
-	for (i = 0; i < 8; i++) {
-		__u32 step;
-
-		if (at + i >= len || state >= ZS_S_DONE)
+	for (i = 0; i < ZS_HEAD_MAX; i += 8)
+		if (at + i >= r->limit || !zs_scan_plain8(zs_load64(zs_request_at(r, at + i))))
 			break;
-		step = zs_scan_step(r, t, state, at + i);
-		state = step & ZS_T_STATE;
-		flags |= step & ZS_T_TARGET;
-	}
-	r->state = state;
-	if (flags)
-		zs_set_bits(&r->flags, ZS_REQ_BAD_TARGET);
-	return i;
+	r->at = at + i;
+	zs_scan_over(r, t, ZS_B_VALUE, ZS_HEAD_MAX);
 }
 
-/* Walks over head[from..from + ZS_SCAN_PART), but not beyond len, in blocks of eight bytes: with a stride
- * of its own for plain text the verifier would have to follow every mixture of strides. 1: there is more. */
-zs_inline int zs_scan_part(struct zs_request *r, const struct zs_tables *t, __u32 from, __u32 len)
+/* Sets the line's value to [start, r->at) without the blanks behind it. */
+zs_inline enum zs_scan zs_scan_trim(struct zs_request *r, struct zs_line *line)
 {
-	__u32 o;
+	__u32 start = *(volatile __u32 *)&r->mark, end = zs_scan_at(r), i;
 
-	for (o = 0; o < ZS_SCAN_PART; o += 8) {
-		__u32 at = from + o, walked;
+	for (i = 0; i < ZS_BLANK_MAX; i++) {
+		__u8 c = *zs_request_at(r, end - i - 1);
 
-		if (*(volatile __u32 *)&r->state == ZS_S_VALUE && at + 8 <= len &&
-		    zs_scan_plain8(zs_load64(zs_request_at(r, at))))
-			continue;
-		walked = zs_scan_block(r, t, at, len);
-		if (walked == 8 && r->state < ZS_S_DONE)
-			continue;
-		if (r->state == ZS_S_DONE)
-			r->head_len = at + walked;
-		return 0;
+		if (end - i <= start || (c != ' ' && c != '\t'))
+			break;
 	}
-	return from + ZS_SCAN_PART < len;
-}
-
-zs_inline enum zs_scan zs_scan_end(const struct zs_request *r)
-{
-	if (r->state == ZS_S_BAD || r->lines >= ZS_LINES_MAX)
+	if (i == ZS_BLANK_MAX)
 		return ZS_SCAN_BAD;
-	return r->state == ZS_S_DONE ? ZS_SCAN_OK : ZS_SCAN_SHORT;
+	if (end - i > start) {
+		line->value = (__u16)start;
+		line->end = (__u16)(end - i);
+	}
+	return ZS_SCAN_OK;
+}
+
+/* A field line, or the empty line that ends the head: then r->head_len is set. */
+zs_inline enum zs_scan zs_scan_field(struct zs_request *r, const struct zs_tables *t)
+{
+	struct zs_line *line = &r->line[r->lines & (ZS_LINES_MAX - 1)];
+	enum zs_scan scan;
+	__u32 at;
+
+	zs_scan_over(r, t, ZS_B_TOKEN, ZS_TOKEN_MAX);
+	at = zs_scan_at(r);
+	if (at == line->start) { /* no name: the end of the head, or nothing that may stand here */
+		scan = zs_scan_crlf(r);
+		if (scan == ZS_SCAN_OK)
+			r->head_len = zs_scan_at(r);
+		return scan;
+	}
+	if (at >= r->limit || *zs_request_at(r, at) != ':')
+		return zs_scan_stop(r, at);
+	line->colon = (__u16)at;
+	r->at = at + 1;
+	zs_scan_over(r, t, ZS_B_BLANK, ZS_BLANK_MAX);
+	at = zs_scan_at(r);
+	if (at < r->limit && (t->byte[*zs_request_at(r, at)] & ZS_B_BLANK))
+		return ZS_SCAN_BAD;
+	r->mark = at;
+	zs_scan_value(r, t);
+	scan = zs_scan_trim(r, line);
+	return scan == ZS_SCAN_OK ? zs_scan_newline(r) : scan;
+}
+
+/* Begins the scan of head[0..len), len at most ZS_HEAD_MAX. */
+zs_inline void zs_scan_begin(struct zs_request *r, __u32 len)
+{
+	r->line[0] = (struct zs_line){0};
+	r->lines = 0;
+	r->flags = 0;
+	r->head_len = 0;
+	r->at = 0;
+	r->limit = len;
 }
 
 /*
- * All parts. Walks over head[0..len), len at most ZS_HEAD_MAX. Sets lines (complete ones), line[] and
- * flags (0 or ZS_REQ_BAD_TARGET). ZS_SCAN_OK: head_len is set, and bytes from there on were not looked
- * at. ZS_SCAN_SHORT: a strict head so far, its end is not there; head_len is 0. ZS_SCAN_BAD: anything
- * else.
+ * The whole scan of head[0..len), len at most ZS_HEAD_MAX. Sets lines (complete ones), line[] and flags
+ * (0 or ZS_REQ_BAD_TARGET). ZS_SCAN_OK: head_len is set, and bytes from there on did not matter.
+ * ZS_SCAN_SHORT: a strict head so far, its end is not there; head_len is 0. ZS_SCAN_BAD: anything else.
+ * The kernel runs the lines one by one, as it does here.
  */
 zs_inline enum zs_scan zs_request_scan(struct zs_request *r, const struct zs_tables *t, __u32 len)
 {
-	__u32 from;
+	enum zs_scan scan;
+	__u32 n;
 
-	zs_scan_begin(r);
-	for (from = 0; from < ZS_HEAD_MAX; from += ZS_SCAN_PART)
-		if (!zs_scan_part(r, t, from, len))
+	zs_scan_begin(r, len);
+	scan = zs_scan_first(r, t);
+	for (n = 0; n < ZS_LINES_MAX; n++) {
+		if (scan != ZS_SCAN_OK || r->head_len)
 			break;
-	return zs_scan_end(r);
+		scan = zs_scan_field(r, t);
+	}
+	return scan;
 }
 
 /* --- pass 2 ---------------------------------------------------------------------------------- */
