@@ -23,16 +23,20 @@
 #include "log.h"
 #include "object.h"
 #include "origins.h"
+#include "pressure.h"
 #include "recording.h"
 #include "watch.h"
 
 #define TICK_MS         50   /* upkeep, and the longest sleep */
-#define POLL_MS         1    /* while events come in */
-#define POLLS_IDLE      20   /* empty polls after which it sleeps again */
+#define POLL_MS_LEAST   1    /* while many events come in */
+#define POLL_MS_MOST    20   /* while few do */
+#define POLL_FEW        4    /* events per poll that are few */
+#define POLL_MANY       32   /* events per poll that are many */
+#define POLLS_IDLE      10   /* empty polls after which it sleeps until it is woken */
 #define REPORT_NS       (ZS_NS / 5)
 #define UPKEEP_NS       ZS_NS
 #define RECORDING_NS    (30 * ZS_NS)
-#define SWEEP_MOST      4096 /* objects per tick */
+#define SWEEP_PART      16   /* of the objects, per tick */
 #define FETCH_OVERHEAD  (ZS_ANSWER_HEAD_MAX * 2) /* head and chunk framing beside the body */
 #define FETCH_TIMEOUT_MS 10000
 
@@ -278,11 +282,13 @@ static void report_write(struct agent *a)
 static void tick(struct agent *a)
 {
 	uint64_t now = zs_boot_ns(), counters[ZS_COUNTERS];
+	struct zs_store_stats stats;
 
 	__atomic_store_n(&a->ctl->heartbeat, now, __ATOMIC_RELEASE);
 	refill(a, now);
+	zs_store_stats(a->store, &stats);
 	zs_store_sweep(a->store, now, __atomic_load_n(&a->ctl->flush, __ATOMIC_ACQUIRE), a->generations,
-		       SWEEP_MOST);
+		       stats.objects / SWEEP_PART + SWEEP_PART);
 	if (now - a->reported >= REPORT_NS) {
 		a->reported = now;
 		report_write(a);
@@ -294,43 +300,52 @@ static void tick(struct agent *a)
 	zs_store_reclaim(a->store);
 	if (!zs_counters_read(a->maps->fd[ZS_MAP_counters], counters))
 		zs_budget_adapt(&a->budget, counters[ZS_COUNT_hits], counters[ZS_COUNT_recorded],
-				counters[ZS_COUNT_over_budget], now);
+				a->ingest.stored, now);
+	__atomic_store_n(&a->ctl->pressure, (uint32_t)zs_tcp_pressure(), __ATOMIC_RELAXED);
 }
 
 /* --- the loop -------------------------------------------------------------------------------- */
 
+/* The next pause between polls: shorter when one poll brought many events, longer when it brought few. */
+static unsigned int poll_next(unsigned int ms, unsigned int events)
+{
+	if (events >= POLL_MANY && ms > POLL_MS_LEAST)
+		return ms / 2;
+	if (events < POLL_FEW && ms < POLL_MS_MOST)
+		return ms * 2 < POLL_MS_MOST ? ms * 2 : POLL_MS_MOST;
+	return ms;
+}
+
+/* Waits for fetches, for the ring if it wakes, or for the time to pass. */
+static void wait_ms(struct agent *a, int ms)
+{
+	struct epoll_event ready[4];
+	int n = epoll_wait(a->epoll, ready, 4, ms);
+
+	for (int i = 0; i < n; i++)
+		if (a->fetch && ready[i].data.u32 == 1)
+			zs_fetch_run(a->fetch);
+}
+
 /*
- * While events come in, the ring is polled every millisecond and the kernel is told not to wake anybody:
- * a wake-up per event would cost more than the event. When it stays empty, the flag goes down, the ring is
- * looked at once more (an event may have come in between), and the agent sleeps until the next wake-up.
+ * While events come in, the ring is polled, and the kernel is told not to wake anybody: a wake-up per event
+ * would cost more than the event. When the ring stays empty, the flag goes down, the ring is looked at once
+ * more (an event may have come in between), and the agent sleeps until the next wake-up.
  */
 static void loop(struct agent *a)
 {
-	unsigned int idle = POLLS_IDLE;
+	unsigned int idle = POLLS_IDLE, ms = POLL_MS_LEAST;
 	uint64_t ticked = 0;
 
 	while (!stopping) {
-		struct epoll_event ready[4];
-		int awake = idle < POLLS_IDLE;
-		int n;
+		bool awake = idle < POLLS_IDLE;
 
 		__atomic_store_n(&a->ctl->awake, (uint32_t)awake, __ATOMIC_SEQ_CST);
 		a->events = 0;
 		ring_buffer__consume(a->ring);
-		n = a->events ? 0 : epoll_wait(a->epoll, ready, 4, awake ? POLL_MS : TICK_MS);
-		for (int i = 0; i < n; i++)
-			if (a->fetch && ready[i].data.u32 == 1)
-				zs_fetch_run(a->fetch);
-		if (n > 0 && !a->events)
-			ring_buffer__consume(a->ring);
-		if (a->fetch && a->events)
-			zs_fetch_run(a->fetch);
-		if (a->events) {
-			idle = 0;
-			usleep(POLL_MS * 1000);
-		} else if (idle < POLLS_IDLE) {
-			idle++;
-		}
+		idle = a->events ? 0 : (awake ? idle + 1 : idle);
+		ms = awake ? poll_next(ms, a->events) : POLL_MS_LEAST;
+		wait_ms(a, idle < POLLS_IDLE ? (int)ms : TICK_MS);
 		if (zs_boot_ns() - ticked >= TICK_MS * 1000000ull) {
 			ticked = zs_boot_ns();
 			tick(a);
@@ -342,6 +357,18 @@ static void loop(struct agent *a)
 
 /* --- life ------------------------------------------------------------------------------------ */
 
+/* Before 5.19, kernel.unprivileged_bpf_disabled closes bpf(2) to a process without CAP_BPF altogether. */
+static int maps_usable(const struct zs_maps *maps)
+{
+	uint64_t counters[ZS_COUNTERS];
+	int err = zs_counters_read(maps->fd[ZS_MAP_counters], counters);
+
+	if (err == -EPERM)
+		zs_error("this kernel lets no unprivileged process use BPF maps; set "
+			 "kernel.unprivileged_bpf_disabled=0, or use Linux 5.19 or later");
+	return err;
+}
+
 static int views_open(struct agent *a)
 {
 	const struct zs_maps *m = a->maps;
@@ -352,7 +379,10 @@ static int views_open(struct agent *a)
 	a->report = zs_map_view(m->fd[ZS_MAP_report], sizeof(struct zs_report));
 	if (a->ctl)
 		a->pages = zs_map_view(m->fd[ZS_MAP_pages], (size_t)a->ctl->pages * ZS_PAGE_SIZE);
-	return a->ctl && a->generations && a->stop && a->report && a->pages ? 0 : -errno;
+	if (!a->ctl || !a->generations || !a->stop || !a->report || !a->pages)
+		return -errno;
+	a->report->seq &= ~1u; /* an agent that died while it wrote leaves it odd */
+	return 0;
 }
 
 static int watch_fd(struct agent *a, int fd, uint32_t tag)
@@ -415,6 +445,7 @@ static int connections_create(struct agent *a)
 		.admin = a->o.admin,
 		.origins = a->o.origins,
 		.map_fd = a->maps->fd[ZS_MAP_origins],
+		.last_id = &a->ctl->origins,
 	};
 	int err = 0;
 
@@ -452,7 +483,7 @@ static void signals_set(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-int zs_agent_run(const struct zs_maps *maps, const struct zs_agent_options *options, int ready_fd)
+int zs_agent_run(const struct zs_maps *maps, const struct zs_agent_options *options, pid_t parent, int ready_fd)
 {
 	struct agent *a = calloc(1, sizeof(*a));
 	int err;
@@ -466,6 +497,10 @@ int zs_agent_run(const struct zs_maps *maps, const struct zs_agent_options *opti
 	signals_set();
 	err = zs_caps_drop(options->user);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != parent) /* it died before it could be asked for */
+		err = -ESRCH;
+	if (!err)
+		err = maps_usable(maps);
 	if (!err)
 		err = views_open(a);
 	if (!err)

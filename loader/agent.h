@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "pin.h"
 
@@ -29,10 +30,11 @@ struct zs_agent_options {
 #define ZS_LIFETIME_MAX_DEFAULT      (30u * 24 * 3600)
 
 /*
- * Runs until SIGTERM or SIGINT, or until `parent_gone` becomes readable. Drops every privilege first, then
- * writes one byte to ready_fd when it records. To be called in a process of its own: it does not get its
- * privileges back. 0, or -errno (logged).
+ * Runs until SIGTERM or SIGINT, or until the parent dies. Drops every privilege first, then writes one byte
+ * to ready_fd when it records. To be called in a process of its own: it does not get its privileges back.
+ * 0, or -errno (logged).
  */
-int zs_agent_run(const struct zs_maps *maps, const struct zs_agent_options *options, int ready_fd);
+int zs_agent_run(const struct zs_maps *maps, const struct zs_agent_options *options, pid_t parent,
+		 int ready_fd);
 
 #endif

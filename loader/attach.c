@@ -134,13 +134,16 @@ int zs_attach(const struct zs_instance *instance, const char *cgroup, const stru
 	int err = zs_maps_open(instance, &maps);
 
 	takeover = !err;
-	if (err == -EPROTO)
+	if (err && err != -ENOENT)
 		return err;
-	if (takeover)
+	if (takeover) {
 		o.reuse = &maps;
-	else if (err == -ENOENT)
-		zs_pin_remove(instance); /* the rest of an attachment that did not come to its end */
-	err = zs_object_load(&o, &obj);
+		err = 0;
+	} else {
+		err = zs_pin_remove(instance); /* the rest of an attachment that did not come to its end */
+	}
+	if (!err)
+		err = zs_object_load(&o, &obj);
 	if (!err && takeover) {
 		zs_info("taking over %s", instance->dir);
 		err = zs_store_void(&maps);

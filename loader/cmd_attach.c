@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* attach, detach, pause, resume: the kernel side only. */
 #include <errno.h>
+#include <stdbool.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,6 +28,41 @@ static void answer_state(const struct zs_options *o, const char *state)
 	zs_answer_print(json);
 }
 
+static bool attached_there(const struct zs_instance *instance, const char *cgroup)
+{
+	uint64_t there, wanted;
+
+	return zs_instance_exists(instance) && !zs_attached_cgroup(instance, &there) &&
+	       !zs_cgroup_id(cgroup, &wanted) && there == wanted;
+}
+
+/* Under the change lock. A running agent's attachment is changed by nobody but itself. */
+static int attach(const struct zs_instance *instance, const char *cgroup,
+		  const struct zs_object_options *options)
+{
+	struct zs_bpf *obj;
+	int lock, err;
+
+	if (attached_there(instance, cgroup)) {
+		zs_info("'%s' is attached to %s already", instance->name, cgroup);
+		return 0;
+	}
+	lock = zs_instance_lock(instance);
+	if (lock == -EBUSY) {
+		zs_error("'%s' is attached elsewhere by a running agent; stop it first, or use another --instance",
+			 instance->name);
+		return lock;
+	}
+	err = zs_attach(instance, cgroup, options, &obj);
+	if (lock >= 0)
+		close(lock);
+	if (err)
+		return err;
+	zs_object_close(obj);
+	zs_info("attached to %s", cgroup);
+	return 0;
+}
+
 int zs_cmd_attach(const struct zs_options *o)
 {
 	struct zs_object_options options = {
@@ -35,9 +71,7 @@ int zs_cmd_attach(const struct zs_options *o)
 	};
 	struct zs_instance instance;
 	char cgroup[PATH_MAX];
-	struct zs_bpf *obj;
-	uint64_t there, wanted;
-	int code = zs_need_root("attach"), err;
+	int code = zs_need_root("attach"), change, err;
 
 	if (!code)
 		code = zs_command_target(o, cgroup);
@@ -45,19 +79,14 @@ int zs_cmd_attach(const struct zs_options *o)
 		code = zs_command_instance(o, true, &instance);
 	if (code)
 		return code;
-	if (zs_instance_exists(&instance) && !zs_attached_cgroup(&instance, &there) &&
-	    !zs_cgroup_id(cgroup, &wanted) && there == wanted) {
-		zs_info("'%s' is attached to %s already", o->instance, cgroup);
+	change = zs_change_lock(&instance);
+	if (change < 0)
+		return ZS_EXIT_FAILED;
+	err = attach(&instance, cgroup, &options);
+	close(change);
+	if (!err)
 		answer_state(o, "attached");
-		return ZS_EXIT_OK;
-	}
-	err = zs_attach(&instance, cgroup, &options, &obj);
-	if (err)
-		return zs_exit_of(err);
-	zs_object_close(obj);
-	zs_info("attached to %s", cgroup);
-	answer_state(o, "attached");
-	return ZS_EXIT_OK;
+	return zs_exit_of(err);
 }
 
 /* The agent ends when it sees that its pins are gone; waiting for it makes `detach` mean what it says. */
@@ -73,7 +102,7 @@ int zs_cmd_detach(const struct zs_options *o)
 	struct zs_instance instance;
 	struct zs_maps maps;
 	pid_t agent = 0;
-	int code = zs_need_root("detach"), err;
+	int code = zs_need_root("detach"), change, err;
 
 	if (code)
 		return code;
@@ -91,7 +120,11 @@ int zs_cmd_detach(const struct zs_options *o)
 		}
 		zs_maps_close(&maps);
 	}
+	change = zs_change_lock(&instance);
+	if (change < 0)
+		return ZS_EXIT_FAILED;
 	err = zs_detach(&instance);
+	close(change);
 	if (err)
 		return zs_exit_of(err);
 	agent_wait(agent);

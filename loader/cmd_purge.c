@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * purge: raises the generation of a URL's bucket, or the flush number. Both are compared on every hit, and
- * were read when the requests of recordings in flight left: nothing older survives, stored or not.
+ * were read when the requests of recordings in flight left: nothing older survives, stored or not. (By
+ * X-Forwarded-Host only what is stored can be found: purge --all also voids what is in flight.)
  */
 #include <errno.h>
 #include <stdio.h>

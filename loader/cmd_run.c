@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -33,8 +34,32 @@ struct supervisor {
 	struct zs_instance instance;
 	struct zs_maps maps;
 	int signals;
+	int lock; /* of the instance's directory, for as long as we run */
 	pid_t agent;
 };
+
+/* The maps that the agent works on. The others, and the programs, could be turned against the host by an
+ * agent that somebody has taken over: whoever holds a sockops program's fd may attach it elsewhere. */
+static bool for_agent(const struct zs_maps *maps, int fd)
+{
+	static const enum zs_map theirs[] = {
+		ZS_MAP_origins, ZS_MAP_index, ZS_MAP_pages, ZS_MAP_ctl, ZS_MAP_gens,
+		ZS_MAP_holdoff, ZS_MAP_stop, ZS_MAP_events, ZS_MAP_counters, ZS_MAP_report,
+	};
+
+	for (size_t i = 0; i < sizeof(theirs) / sizeof(theirs[0]); i++)
+		if (maps->fd[theirs[i]] == fd)
+			return true;
+	return false;
+}
+
+#define FDS_MOST 1024
+static void fds_keep(const struct zs_maps *maps, int ready)
+{
+	for (int fd = STDERR_FILENO + 1; fd < FDS_MOST; fd++)
+		if (fd != ready && !for_agent(maps, fd))
+			close(fd);
+}
 
 static int agent_spawn(struct supervisor *s)
 {
@@ -50,6 +75,7 @@ static int agent_spawn(struct supervisor *s)
 		.refresh = !s->o->no_refresh && s->o->fetch_rate > 0,
 	};
 	struct pollfd ready;
+	pid_t parent = getpid();
 	sigset_t none;
 	int fds[2];
 
@@ -59,11 +85,10 @@ static int agent_spawn(struct supervisor *s)
 	if (s->agent < 0)
 		return -errno;
 	if (!s->agent) {
-		close(fds[0]);
-		close(s->signals);
+		fds_keep(&s->maps, fds[1]);
 		sigemptyset(&none);
 		sigprocmask(SIG_SETMASK, &none, NULL);
-		_exit(zs_agent_run(&s->maps, &options, fds[1]) ? 1 : 0);
+		_exit(zs_agent_run(&s->maps, &options, parent, fds[1]) ? 1 : 0);
 	}
 	close(fds[1]);
 	ready = (struct pollfd){.fd = fds[0], .events = POLLIN};
@@ -174,14 +199,8 @@ static int lane_check(void)
 
 static int run_attached(struct supervisor *s)
 {
-	int lock = zs_instance_lock(&s->instance), err;
+	int err = agent_spawn(s);
 
-	if (lock < 0) {
-		zs_error("'%s' has a running agent already; stop it first, or use another --instance",
-			 s->o->instance);
-		return lock;
-	}
-	err = agent_spawn(s);
 	if (err) {
 		zs_error("the agent did not start; see the lines above");
 	} else {
@@ -189,26 +208,56 @@ static int run_attached(struct supervisor *s)
 		err = supervise(s);
 	}
 	agent_end(s);
-	close(lock);
 	return err;
 }
 
-static bool locked_by_other(const struct zs_instance *instance)
+/* Attaches and takes the instance's lock, both under the change lock. */
+static int attach_locked(struct supervisor *s, const char *cgroup, struct zs_bpf **obj)
 {
-	int lock = zs_instance_lock(instance);
+	struct zs_object_options options = {
+		.pages = (uint32_t)(s->o->store_size / ZS_PAGE_SIZE),
+		.inert = s->o->inert,
+	};
+	int change = zs_change_lock(&s->instance), lock, err;
 
+	if (change < 0)
+		return change;
+	lock = zs_instance_lock(&s->instance);
+	if (lock == -EBUSY) {
+		zs_error("'%s' has a running agent already; stop it first, or use another --instance",
+			 s->o->instance);
+		close(change);
+		return lock;
+	}
 	if (lock >= 0)
 		close(lock);
-	return lock == -EBUSY;
+	err = zs_attach(&s->instance, cgroup, &options, obj);
+	if (!err) {
+		s->lock = zs_instance_lock(&s->instance);
+		err = s->lock < 0 ? s->lock : 0;
+	}
+	close(change);
+	return err;
+}
+
+/* Detaches what is still ours: somebody may have detached it, and attached anew, meanwhile. */
+static int detach_locked(struct supervisor *s)
+{
+	int change = zs_change_lock(&s->instance), err = 0;
+	struct stat ours, there;
+
+	if (change < 0)
+		return change;
+	if (!fstat(s->lock, &ours) && !stat(s->instance.dir, &there) && ours.st_ino == there.st_ino)
+		err = zs_detach(&s->instance);
+	close(s->lock);
+	close(change);
+	return err;
 }
 
 int zs_cmd_run(const struct zs_options *o)
 {
-	struct zs_object_options options = {
-		.pages = (uint32_t)(o->store_size / ZS_PAGE_SIZE),
-		.inert = o->inert,
-	};
-	struct supervisor s = {.o = o};
+	struct supervisor s = {.o = o, .lock = -1};
 	char cgroup[PATH_MAX];
 	struct zs_bpf *obj;
 	int code = zs_need_root("run"), err, undone;
@@ -219,22 +268,17 @@ int zs_cmd_run(const struct zs_options *o)
 		code = zs_command_instance(o, true, &s.instance);
 	if (code)
 		return code;
-	if (locked_by_other(&s.instance)) {
-		zs_error("'%s' has a running agent already; stop it first, or use another --instance",
-			 o->instance);
-		return ZS_EXIT_FAILED;
-	}
 	err = lane_check();
 	if (!err)
 		err = signals_take(&s);
 	if (!err)
-		err = zs_attach(&s.instance, cgroup, &options, &obj);
+		err = attach_locked(&s, cgroup, &obj);
 	if (err)
 		return zs_exit_of(err);
 	zs_info("attached to %s", cgroup);
 	zs_maps_of_object(obj, &s.maps);
 	err = run_attached(&s);
-	undone = zs_detach(&s.instance);
+	undone = detach_locked(&s);
 	zs_object_close(obj);
 	if (!undone)
 		zs_info("detached");

@@ -81,9 +81,24 @@ static void features_set(struct zs_bpf *obj)
 {
 	obj->rodata->zs_netns_cookies =
 		libbpf_probe_bpf_helper(BPF_PROG_TYPE_SOCK_OPS, BPF_FUNC_get_netns_cookie, NULL) == 1;
-	obj->rodata->zs_tcp_fences =
-		access("/sys/kernel/btf/vmlinux", R_OK) == 0 &&
-		libbpf_probe_bpf_helper(BPF_PROG_TYPE_SK_MSG, BPF_FUNC_skc_to_tcp_sock, NULL) == 1;
+}
+
+/* Programs that are being taken over may be reading the tables. If those change, every message passes until
+ * the new programs are in place; connections that send in between notice it by their sequence numbers. */
+static int tables_set(struct zs_bpf *obj, const struct zs_tables *tables)
+{
+	static struct zs_tables there;
+	int fd = bpf_map__fd(obj->maps.zs_tables), err;
+	uint32_t zero = 0;
+
+	if (bpf_map_lookup_elem(fd, &zero, &there))
+		return -errno;
+	if (!memcmp(&there, tables, sizeof(there)))
+		return 0;
+	err = zs_object_switch(bpf_map__fd(obj->maps.zs_progs), -1, false);
+	if (!err && bpf_map_update_elem(fd, &zero, tables, BPF_ANY))
+		err = -errno;
+	return err;
 }
 
 static int contents_set(struct zs_bpf *obj, const struct zs_object_options *o)
@@ -101,10 +116,9 @@ static int contents_set(struct zs_bpf *obj, const struct zs_object_options *o)
 	}
 	if (err)
 		return err;
-	if (bpf_map_update_elem(bpf_map__fd(obj->maps.zs_tables), &zero, &tables, BPF_ANY))
-		return -errno;
-	if (o->reuse)
-		return 0;
+	err = tables_set(obj, &tables);
+	if (err || o->reuse)
+		return err;
 	if (getrandom(ctl.seed, sizeof(ctl.seed), 0) != sizeof(ctl.seed))
 		return -EIO;
 	ctl.record_cap = o->record_cap ? o->record_cap : ZS_ANSWER_MAX;
@@ -176,6 +190,12 @@ int zs_object_load(const struct zs_object_options *options, struct zs_bpf **out)
 	}
 	features_set(obj);
 	err = sizes_set(obj, options);
+	if (!err && access("/sys/kernel/btf/vmlinux", R_OK)) {
+		zs_error("the kernel does not describe its types (no /sys/kernel/btf/vmlinux), and the fences on a "
+			 "socket's sequence numbers need them; boot a kernel with CONFIG_DEBUG_INFO_BTF");
+		zs_bpf__destroy(obj);
+		return -EOPNOTSUPP;
+	}
 	if (!err)
 		err = zs_bpf__load(obj);
 	if (err == -EPERM)

@@ -66,6 +66,8 @@ static int bpffs_settle(const char *given, bool mount_it, char *path, size_t siz
 		}
 		return (size_t)snprintf(path, size, "%s", given) < size ? 0 : -ENAMETOOLONG;
 	}
+	if (is_bpffs(BPFFS_DEFAULT))
+		return (size_t)snprintf(path, size, "%s", BPFFS_DEFAULT) < size ? 0 : -ENAMETOOLONG;
 	if (!bpffs_find(path, size))
 		return 0;
 	if (!mount_it)
@@ -228,9 +230,10 @@ int zs_pin_remove(const struct zs_instance *instance)
 	return err;
 }
 
-int zs_instance_lock(const struct zs_instance *instance)
+/* A directory opened and locked: an fd, -EBUSY, or -errno. */
+static int dir_lock(const char *path)
 {
-	int fd = open(instance->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0)
 		return -errno;
@@ -240,6 +243,30 @@ int zs_instance_lock(const struct zs_instance *instance)
 		close(fd);
 		return err;
 	}
+	return fd;
+}
+
+int zs_instance_lock(const struct zs_instance *instance)
+{
+	return dir_lock(instance->dir);
+}
+
+#define CHANGE_WAIT_MS 10000
+int zs_change_lock(const struct zs_instance *instance)
+{
+	char root[PATH_MAX];
+	int fd = -EBUSY;
+
+	snprintf(root, sizeof(root), "%s", instance->dir);
+	*strrchr(root, '/') = 0;
+	*strrchr(root, '/') = 0;
+	for (int ms = 0; fd == -EBUSY && ms < CHANGE_WAIT_MS; ms += 10) {
+		fd = dir_lock(root);
+		if (fd == -EBUSY)
+			usleep(10000);
+	}
+	if (fd < 0)
+		zs_error("cannot lock %s: %s; another zs-load may be at work there", root, strerror(-fd));
 	return fd;
 }
 

@@ -33,8 +33,9 @@ struct zs_instance {
 };
 
 /*
- * Settles where the instance lives. `bpffs` null: the first bpffs of /proc/self/mountinfo, else
- * /sys/fs/bpf, which is mounted when `mount_it` is set, as bpftool does. Creates no directory.
+ * Settles where the instance lives. `bpffs` null: /sys/fs/bpf if that is one, else the first of
+ * /proc/self/mountinfo, else /sys/fs/bpf is mounted when `mount_it` is set, as bpftool does. Creates no
+ * directory.
  * -EINVAL: name or directory is not usable; -ENOENT: no bpffs. Logged.
  */
 int zs_instance_init(struct zs_instance *instance, const char *bpffs, const char *name, bool mount_it);
@@ -62,6 +63,10 @@ const char *zs_pin_path(const struct zs_instance *instance, const char *name);
 
 /* Takes the lock that `run` holds for its life: an fd, or -EBUSY. The directory must exist. */
 int zs_instance_lock(const struct zs_instance *instance);
+
+/* Takes the lock under which anything is attached or detached on this bpffs; waits up to ten seconds. An fd,
+ * which the caller closes, or -EBUSY (logged). */
+int zs_change_lock(const struct zs_instance *instance);
 
 /* The control map of an instance, mmap-ed read and write; null on failure (errno). */
 struct zs_ctl *zs_ctl_map(const struct zs_maps *maps);

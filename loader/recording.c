@@ -96,8 +96,11 @@ static void request_event(struct zs_recordings *r, const struct zs_event_request
 	at = find_cookie(r, ev->ev.cookie);
 	if (*at) /* the connection went on to its next request: whatever is missing will not come */
 		end(r, at, ZS_RECORDING_BROKEN);
-	if (r->active >= ZS_RECORDINGS_MAX)
-		return;
+	if (r->active >= ZS_RECORDINGS_MAX) { /* the oldest is the least likely to come to its end */
+		for (at = &r->list; (*at)->next; at = &(*at)->next)
+			;
+		end(r, at, ZS_RECORDING_BROKEN);
+	}
 	x = calloc(1, sizeof(*x));
 	if (!x)
 		return;

@@ -16,6 +16,7 @@ struct views {
 	uint64_t *generations;
 	uint8_t *pages;
 	size_t pages_size;
+	uint32_t count; /* of pages; read once: the agent may write to the original */
 };
 
 static int views_open(struct views *v, const struct zs_maps *maps)
@@ -25,7 +26,8 @@ static int views_open(struct views *v, const struct zs_maps *maps)
 	v->ctl = zs_ctl_map(maps);
 	v->generations = zs_map_view(maps->fd[ZS_MAP_gens], ZS_GENERATIONS * sizeof(uint64_t));
 	if (v->ctl) {
-		v->pages_size = (size_t)v->ctl->pages * ZS_PAGE_SIZE;
+		v->count = *(volatile uint32_t *)&v->ctl->pages;
+		v->pages_size = (size_t)v->count * ZS_PAGE_SIZE;
 		v->pages = zs_map_view(maps->fd[ZS_MAP_pages], v->pages_size);
 	}
 	return v->ctl && v->generations && v->pages ? 0 : -errno;
@@ -47,7 +49,7 @@ static bool object_copy(const struct views *v, uint64_t digest, uint8_t page[ZS_
 	const struct zs_object *o = (const struct zs_object *)page;
 	struct zs_ref ref;
 
-	if (bpf_map_lookup_elem(v->maps->fd[ZS_MAP_index], &digest, &ref) || ref.page >= v->ctl->pages)
+	if (bpf_map_lookup_elem(v->maps->fd[ZS_MAP_index], &digest, &ref) || ref.page >= v->count)
 		return false;
 	memcpy(page, v->pages + (size_t)ref.page * ZS_PAGE_SIZE, ZS_PAGE_SIZE);
 	return o->magic == ZS_OBJECT_MAGIC && o->serial == ref.serial && o->digest == digest &&
@@ -103,4 +105,7 @@ void zs_key_url(const struct zs_key *k, char *out, size_t size)
 	}
 	snprintf(out, size, "%.*s://%.*s%.*s", xfp ? (int)xfp : 4, xfp ? fp : "http", (int)host, h, (int)target,
 		 t);
+	for (char *c = out; *c; c++) /* the terminal shows it, and the agent may be anybody's */
+		if (*c < 0x21 || *c > 0x7e)
+			*c = '?';
 }

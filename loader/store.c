@@ -237,6 +237,15 @@ static void entry_settle(struct zs_store *s, struct zs_store_entry *e)
 	s->stats.stored++;
 }
 
+/* The same key is stored with a later birth, and was not invalidated since. */
+static bool younger_there(const struct zs_store *s, const struct zs_store_item *item)
+{
+	const struct zs_object *o = zs_store_object(s, item->digest);
+
+	return o && (int64_t)o->born > item->born && o->generation == item->generation &&
+	       o->flush == item->flush;
+}
+
 int zs_store_put(struct zs_store *s, const struct zs_store_item *item)
 {
 	uint32_t data = round_up(ZS_OBJECT_KEY_OFF + item->key_len, ZS_STEP), first;
@@ -247,6 +256,8 @@ int zs_store_put(struct zs_store *s, const struct zs_store_item *item)
 
 	if (size - data > ZS_ANSWER_MAX || item->head_len > ZS_ANSWER_HEAD_MAX || count > s->o.count)
 		return -EFBIG;
+	if (younger_there(s, item))
+		return -EEXIST;
 	while (s->stats.objects >= s->o.entries && !*slot_of(s, item->digest))
 		if (!evict_one(s))
 			return -ENOSPC;

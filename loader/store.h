@@ -75,8 +75,9 @@ int zs_store_create(const struct zs_store_options *options, struct zs_store **ou
 void zs_store_destroy(struct zs_store *store);
 
 /*
- * Stores the object under its digest; one that is there is replaced. Evicts what must go. -EFBIG: larger
- * than the store or ZS_ANSWER_MAX; -ENOSPC: no room although evicted; -ENOMEM; errors of the map update.
+ * Stores the object under its digest; one that is there is replaced, unless it is valid and younger
+ * (-EEXIST): a slow fetch must not undo a later one. Evicts what must go. -EFBIG: larger than the store or
+ * ZS_ANSWER_MAX; -ENOSPC: no room although evicted; -ENOMEM; errors of the map update.
  * After a failure the old object is as it was, or evicted.
  */
 int zs_store_put(struct zs_store *store, const struct zs_store_item *item);

@@ -18,9 +18,12 @@
 #define ROUND_SECONDS   1  /* between looks at the configuration */
 #define RESOLVE_SECONDS 30 /* between look-ups of unchanged names */
 
+/* An address that is or was an origin. Its id is its own for the life of the maps: connections and stored
+ * objects remember it longer than this process lives. */
 struct known {
 	struct zs_origin_key key;
-	bool live;
+	uint32_t id;
+	bool live; /* in the kernel's map */
 };
 
 struct zs_watch {
@@ -30,7 +33,7 @@ struct zs_watch {
 	pthread_cond_t wake;
 	bool stop;
 	struct zs_origins origins;
-	struct known known[ZS_ORIGINS_MAX]; /* an origin's id is its place here, from 1 */
+	struct known known[ZS_ORIGINS_MAX];
 	uint32_t known_n;
 	char etag[128];
 	int admin_error; /* of the last look; 0: fine */
@@ -38,15 +41,50 @@ struct zs_watch {
 	time_t resolved;
 };
 
-static uint32_t id_of(struct zs_watch *w, const struct zs_origin_key *key)
+static struct known *known_of(struct zs_watch *w, const struct zs_origin_key *key)
 {
 	for (uint32_t i = 0; i < w->known_n; i++)
 		if (!memcmp(&w->known[i].key, key, sizeof(*key)))
-			return i + 1;
+			return &w->known[i];
+	return NULL;
+}
+
+static struct known *known_add(struct zs_watch *w, const struct zs_origin_key *key, uint32_t id)
+{
 	if (w->known_n == ZS_ORIGINS_MAX)
-		return 0;
-	w->known[w->known_n].key = *key;
-	return ++w->known_n;
+		return NULL;
+	w->known[w->known_n] = (struct known){.key = *key, .id = id};
+	return &w->known[w->known_n++];
+}
+
+/* What an earlier agent has left in the map keeps its ids. */
+static void known_load(struct zs_watch *w)
+{
+	struct zs_origin_key at, next;
+	struct zs_origin value;
+	void *from = NULL;
+
+	while (!bpf_map_get_next_key(w->o.map_fd, from, &next)) {
+		struct known *k;
+
+		at = next;
+		from = &at;
+		if (bpf_map_lookup_elem(w->o.map_fd, &at, &value))
+			continue;
+		k = known_add(w, &at, value.id);
+		if (k)
+			k->live = true;
+	}
+}
+
+static void origin_publish(struct zs_watch *w, struct known *k)
+{
+	struct zs_origin value = {.id = k->id};
+
+	if (bpf_map_update_elem(w->o.map_fd, &k->key, &value, BPF_ANY))
+		zs_warn("cannot add an origin to the kernel's map: %s", strerror(errno));
+	else
+		k->live = true;
 }
 
 /* Makes the kernel's map hold exactly these keys. Under the lock. */
@@ -55,17 +93,16 @@ static void map_settle(struct zs_watch *w, const struct zs_origin_key *keys, siz
 	bool wanted[ZS_ORIGINS_MAX] = {false};
 
 	for (size_t i = 0; i < n; i++) {
-		struct zs_origin value = {.id = id_of(w, &keys[i])};
+		struct known *k = known_of(w, &keys[i]);
 
-		if (!value.id)
+		if (!k)
+			k = known_add(w, &keys[i],
+				      __atomic_add_fetch(w->o.last_id, 1, __ATOMIC_SEQ_CST));
+		if (!k)
 			continue;
-		wanted[value.id - 1] = true;
-		if (w->known[value.id - 1].live)
-			continue;
-		if (bpf_map_update_elem(w->o.map_fd, &keys[i], &value, BPF_ANY))
-			zs_warn("cannot add an origin to the kernel's map: %s", strerror(errno));
-		else
-			w->known[value.id - 1].live = true;
+		wanted[k - w->known] = true;
+		if (!k->live)
+			origin_publish(w, k);
 	}
 	for (uint32_t i = 0; i < w->known_n; i++) {
 		if (!w->known[i].live || wanted[i])
@@ -165,6 +202,7 @@ int zs_watch_start(const struct zs_watch_options *options, struct zs_watch **out
 	pthread_cond_init(&w->wake, NULL);
 	err = named_add(w);
 	if (!err) {
+		known_load(w);
 		look(w);
 		err = -pthread_create(&w->thread, NULL, watch_main, w);
 	}
@@ -195,9 +233,12 @@ int zs_watch_address(struct zs_watch *w, uint32_t id, struct zs_origin_key *out)
 	int err = -ENOENT;
 
 	pthread_mutex_lock(&w->lock);
-	if (id >= 1 && id <= w->known_n && w->known[id - 1].live) {
-		*out = w->known[id - 1].key;
+	for (uint32_t i = 0; i < w->known_n; i++) {
+		if (w->known[i].id != id || !w->known[i].live)
+			continue;
+		*out = w->known[i].key;
 		err = 0;
+		break;
 	}
 	pthread_mutex_unlock(&w->lock);
 	return err;

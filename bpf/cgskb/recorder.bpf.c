@@ -11,13 +11,14 @@ char LICENSE[] SEC("license") = "GPL";
 
 #define IPPROTO_TCP 6
 #define TCP_FIN     0x01
+#define TCP_RST     0x04
 
 struct segment {
 	__u32 seq;
 	__u32 ack;
 	__u32 off; /* of the payload in the packet */
 	__u32 len; /* of the payload */
-	__u32 fin;
+	__u32 fin; /* FIN or RST: no more will come */
 };
 
 struct tcp_head {
@@ -50,36 +51,40 @@ static __always_inline int segment_read(struct __sk_buff *skb, struct segment *s
 	s->ack = bpf_ntohl(tcp.ack);
 	s->off = head;
 	s->len = skb->len - head;
-	s->fin = tcp.flags & TCP_FIN;
+	s->fin = tcp.flags & (TCP_FIN | TCP_RST);
 	return 0;
 }
 
+static __always_inline void invalidate(const struct zs_conn *c)
+{
+	__u32 bucket = (c->unsafe - 1) & (ZS_GENERATIONS - 1);
+	__u64 *generation = bpf_map_lookup_elem(&zs_gens, &bucket);
+
+	if (generation)
+		__sync_fetch_and_add(generation, 1);
+	zs_count(ZS_COUNT_invalidated);
+}
+
 /*
- * RFC 9111 4.4: a non-error (2xx, 3xx) response to an unsafe request invalidates the target. Interim
- * responses leave the mark for the final one; if the final one might stand in the same segment, it is
- * taken for a success.
+ * RFC 9111 4.4: a non-error (2xx, 3xx) response to an unsafe request invalidates the target. Only what is
+ * certainly an error does not: a status line that cannot be seen whole, or a connection that ends without
+ * one, counts as success. A lone interim response leaves the mark for the final one.
  */
 static __always_inline void unsafe_response(struct __sk_buff *skb, struct zs_conn *c,
 					    const struct segment *s)
 {
-	__u32 bucket = (c->unsafe - 1) & (ZS_GENERATIONS - 1);
-	__u64 *generation;
-	__u8 line[12]; /* "HTTP/1.1 200" */
+	__u8 line[12] = {0}; /* "HTTP/1.1 200" */
+	int http;
 
-	if (s->len < sizeof(line) || bpf_skb_load_bytes(skb, s->off, line, sizeof(line)))
+	if (s->len >= sizeof(line) && bpf_skb_load_bytes(skb, s->off, line, sizeof(line)))
+		line[0] = 0;
+	http = line[0] == 'H' && line[1] == 'T' && line[2] == 'T' && line[3] == 'P' && line[8] == ' ';
+	if (http && line[9] == '1' && s->len <= 25 && !s->fin) /* "HTTP/1.1 100 Continue", alone */
 		return;
-	if (line[0] != 'H' || line[1] != 'T' || line[2] != 'T' || line[3] != 'P')
-		return;
-	if (line[9] == '1' && s->len <= 25) /* "HTTP/1.1 100 Continue" and an empty line, alone */
-		return;
-	if (line[9] != '1')
+	if (!http || (line[9] != '4' && line[9] != '5'))
+		invalidate(c);
+	if (!http || line[9] != '1')
 		c->unsafe = 0;
-	if (line[9] == '4' || line[9] == '5')
-		return;
-	generation = bpf_map_lookup_elem(&zs_gens, &bucket);
-	if (generation)
-		__sync_fetch_and_add(generation, 1);
-	zs_count(ZS_COUNT_invalidated);
 }
 
 static __always_inline __u64 wake(const struct zs_ctl *ctl)
@@ -87,15 +92,22 @@ static __always_inline __u64 wake(const struct zs_ctl *ctl)
 	return ctl->awake ? BPF_RB_NO_WAKEUP : BPF_RB_FORCE_WAKEUP;
 }
 
-static __always_inline void event_head(struct zs_event_data *ev, const struct zs_conn *c,
-				       __u32 seq, __u32 len, __u32 flags)
+/* One recording, as it was when the segment came: the dialer may begin the next one meanwhile. */
+struct recording {
+	__u64 id;
+	__u64 cookie;
+	__u32 base;
+};
+
+static __always_inline void event_head(struct zs_event_data *ev, const struct recording *r, __u32 seq,
+				       __u32 len, __u32 flags)
 {
 	ev->ev.kind = ZS_EVENT_DATA;
 	ev->ev.len = sizeof(*ev) + len;
-	ev->ev.cookie = c->cookie;
-	ev->ev.record = c->record;
+	ev->ev.cookie = r->cookie;
+	ev->ev.record = r->id;
 	ev->ev.time = bpf_ktime_get_boot_ns();
-	ev->base = c->record_base;
+	ev->base = r->base;
 	ev->seq = seq;
 	ev->data_len = len;
 	ev->flags = flags;
@@ -110,7 +122,7 @@ static __always_inline void event_head(struct zs_event_data *ev, const struct zs
                                                                                                     \
 		if (!ev)                                                                            \
 			return -1;                                                                  \
-		event_head(ev, c, seq, len, flags);                                                 \
+		event_head(ev, r, seq, len, flags);                                                 \
 		asm volatile("" : "+r"(n));                                                         \
 		if (n > 0 && n <= (size) && bpf_skb_load_bytes(skb, off, ev->data, n)) {            \
 			bpf_ringbuf_discard(ev, BPF_RB_NO_WAKEUP);                                  \
@@ -120,7 +132,7 @@ static __always_inline void event_head(struct zs_event_data *ev, const struct zs
 		return 0;                                                                           \
 	} while (0)
 
-static __always_inline int emit(struct __sk_buff *skb, const struct zs_ctl *ctl, const struct zs_conn *c,
+static __always_inline int emit(struct __sk_buff *skb, const struct zs_ctl *ctl, const struct recording *r,
 				const struct segment *s, __u32 done, __u32 len, __u32 flags)
 {
 	__u32 seq = s->seq + done, off = s->off + done;
@@ -133,26 +145,24 @@ static __always_inline int emit(struct __sk_buff *skb, const struct zs_ctl *ctl,
 }
 
 /* The id the agent put into the slot is that of a recording it wants no more of. */
-static __always_inline int stopped(const struct zs_conn *c)
+static __always_inline int stopped(const struct recording *r)
 {
-	__u32 slot = ZS_STOP_SLOT(c->record);
+	__u32 slot = ZS_STOP_SLOT(r->id);
 	__u64 *id = bpf_map_lookup_elem(&zs_stop, &slot);
 
-	return !id || *id == c->record;
+	return !id || *id == r->id;
 }
 
 /*
- * The first segment must come after the request: it acknowledges everything that was sent, and is the
- * next one in order. Bytes that a server sent before it had the request are not its response
+ * The first segment must come after the request: it acknowledges exactly what was sent up to its end, and
+ * is the next one in order. Bytes that a server sent before it had the whole request are not its response
  * (RFC 9112 9.2: a response belongs to the oldest outstanding request).
  */
 static __always_inline int response_begins(struct bpf_sock *sk, struct zs_conn *c, const struct segment *s)
 {
 	struct bpf_tcp_sock *tp = bpf_tcp_sock(sk);
 
-	if (!tp)
-		return 0;
-	if ((__s32)(s->ack - tp->snd_nxt) < 0 || s->seq != tp->rcv_nxt)
+	if (!tp || s->ack != c->next_write || s->seq != tp->rcv_nxt)
 		return 0;
 	c->record_base = s->seq;
 	c->record_open = 1;
@@ -161,12 +171,12 @@ static __always_inline int response_begins(struct bpf_sock *sk, struct zs_conn *
 
 #define CHUNKS_MAX 5 /* 64 KiB of one segment */
 static __always_inline int copy_payload(struct __sk_buff *skb, const struct zs_ctl *ctl, struct zs_conn *c,
-					const struct segment *s)
+					const struct recording *r, const struct segment *s)
 {
 	__u32 done = 0, flags = s->fin ? ZS_DATA_FIN : 0;
 
 	if (s->len > c->record_left) {
-		emit(skb, ctl, c, s, 0, 0, flags | ZS_DATA_CUT);
+		emit(skb, ctl, r, s, 0, 0, flags | ZS_DATA_CUT);
 		return -1;
 	}
 	c->record_left -= s->len;
@@ -175,7 +185,7 @@ static __always_inline int copy_payload(struct __sk_buff *skb, const struct zs_c
 
 		if (len > ZS_RECORD_CHUNK)
 			len = ZS_RECORD_CHUNK;
-		if (emit(skb, ctl, c, s, done, len, flags)) {
+		if (emit(skb, ctl, r, s, done, len, flags)) {
 			zs_count(ZS_COUNT_events_lost);
 			return -1;
 		}
@@ -189,10 +199,17 @@ static __always_inline int copy_payload(struct __sk_buff *skb, const struct zs_c
 static __always_inline void record(struct __sk_buff *skb, struct bpf_sock *sk, const struct zs_ctl *ctl,
 				   struct zs_conn *c, const struct segment *s)
 {
-	if (!s->len && !s->fin)
+	struct recording r = {.id = *(volatile __u64 *)&c->record, .cookie = c->cookie};
+
+	if (!r.id || (!s->len && !s->fin))
 		return;
-	if (stopped(c) || (!c->record_open && !response_begins(sk, c, s)) ||
-	    copy_payload(skb, ctl, c, s))
+	if (!c->record_open && !response_begins(sk, c, s))
+		goto stop;
+	r.base = c->record_base;
+	if (!stopped(&r) && !copy_payload(skb, ctl, c, &r, s))
+		return;
+stop:
+	if (c->record == r.id)
 		c->record = 0;
 }
 
@@ -215,11 +232,13 @@ int zs_recorder(struct __sk_buff *skb)
 	ctl = zs_ctl_get();
 	if (!ctl)
 		return 1;
-	if (segment_read(skb, &s)) {
+	if (segment_read(skb, &s)) { /* whatever it is, it may be the response */
+		if (c->unsafe)
+			invalidate(c);
 		c->record = 0;
 		return 1;
 	}
-	if (c->unsafe && s.len)
+	if (c->unsafe && (s.len || s.fin))
 		unsafe_response(skb, c, &s);
 	if (c->record)
 		record(skb, sk, ctl, c, &s);

@@ -118,15 +118,6 @@ __attribute__((noinline)) int zs_slot_write(struct sk_msg_md *msg, __u32 off, __
 	return 0;
 }
 
-/* Pushes `len` bytes of the extent to the front of the message. Returns 0, or the bytes that are now in
- * front without all being written. */
-static __always_inline int window_push(struct sk_msg_md *msg, __u32 first, __u32 from, __u32 len)
-{
-	if (bpf_msg_push_data(msg, 0, len, 0))
-		return -1;
-	return zs_window_fill(msg, first, from, len) == (int)len ? 0 : -2;
-}
-
 /* Bytes of window n of an answer of `total` bytes (a multiple of ZS_STEP). */
 static __always_inline __u32 window_len(__u32 total, __u32 n)
 {
@@ -137,29 +128,25 @@ static __always_inline __u32 window_len(__u32 total, __u32 n)
 	return total - begin > ZS_WINDOW ? ZS_WINDOW : total - begin;
 }
 
-/* Puts the whole answer in front of the request. Returns how many bytes stand there; *whole tells if they
- * are all written. Back to front, so that each push is at offset 0 and opens a contiguous first element. */
-static __always_inline __u32 windows_push(struct sk_msg_md *msg, const struct zs_object *o, __u32 first,
-					  __u32 total, int *whole)
+/*
+ * Writes the whole answer into the element that was pushed for it, window by window, because a packet
+ * pointer reaches 64 KiB at most. Pulling a range that lies in one element moves nothing. The first window
+ * comes last, and stays in view for the slots. 0: every byte is written.
+ */
+static __always_inline int windows_fill(struct sk_msg_md *msg, const struct zs_object *o, __u32 first,
+					__u32 total)
 {
-	__u32 pushed = 0, from = o->data_off;
-
-	*whole = 0;
 	for (int n = ZS_WINDOWS_MAX - 1; n >= 0; n--) {
-		__u32 len = window_len(total, n);
-		int err;
+		__u32 len = window_len(total, n), at = n * ZS_WINDOW;
 
 		if (!len)
 			continue;
-		err = window_push(msg, first, from + n * ZS_WINDOW, len);
-		if (err == -1)
-			return pushed;
-		pushed += len;
-		if (err)
-			return pushed;
+		if (total > ZS_WINDOW && bpf_msg_pull_data(msg, at, at + len, 0))
+			return -1;
+		if (zs_window_fill(msg, first, o->data_off + at, len) != (int)len)
+			return -1;
 	}
-	*whole = 1;
-	return pushed;
+	return 0;
 }
 
 /* The refresh event; once per object. */
@@ -189,11 +176,10 @@ static __always_inline void refresh_ask(const struct zs_work *w, struct zs_objec
 /* Turns the message into the response and sends it back. 0: done. -1: the message is as it was. */
 __attribute__((noinline)) int zs_answer(struct sk_msg_md *msg, __u32 id, __u64 cookie)
 {
-	__u32 request_len = msg->size, len, total, pushed;
+	__u32 request_len = msg->size, len, total;
 	struct zs_work *w = work_get(id);
 	struct zs_ctl *ctl = zs_ctl_get();
 	struct zs_object *o;
-	int whole;
 	__u64 now;
 
 	if (!w || !ctl)
@@ -208,11 +194,13 @@ __attribute__((noinline)) int zs_answer(struct sk_msg_md *msg, __u32 id, __u64 c
 		return -1;
 	now = w->event.ev.time;
 	total = (len + ZS_STEP - 1) & ~(ZS_STEP - 1);
-	pushed = windows_push(msg, o, w->first_page, total, &whole);
-	if (!whole || zs_slot_write(msg, o->age_off, (now - o->born) / NS_PER_S) ||
+	/* one element: the kernel queues it whole or not at all (v6.18 bpf_tcp_ingress) */
+	if (bpf_msg_push_data(msg, 0, total, 0))
+		return -1;
+	if (windows_fill(msg, o, w->first_page, total) || zs_slot_write(msg, o->age_off, (now - o->born) / NS_PER_S) ||
 	    zs_slot_write(msg, o->ttl_off, (o->fresh_until - now) / NS_PER_S) ||
 	    bpf_msg_redirect_hash(msg, &zs_socks, &cookie, BPF_F_INGRESS) != SK_PASS) {
-		if (pushed && bpf_msg_pop_data(msg, 0, pushed, 0))
+		if (bpf_msg_pop_data(msg, 0, total, 0))
 			zs_count(ZS_COUNT_impossible);
 		return -1;
 	}

@@ -16,10 +16,6 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-/* Cleared by the loader where the kernel gives sk_msg programs no view of the TCP socket (no BTF, or no
- * CAP_PERFMON); the fences then fall away, the framing stays. */
-const volatile __u32 zs_tcp_fences = 1;
-
 /* Three members of the kernel's struct, found at load through BTF. */
 struct tcp_sock {
 	__u32 copied_seq;
@@ -39,7 +35,7 @@ static __always_inline void tcp_look(struct sk_msg_md *msg, struct tcp_view *v)
 	struct tcp_sock *tp;
 
 	__builtin_memset(v, 0, sizeof(*v));
-	if (!zs_tcp_fences || !msg->sk)
+	if (!msg->sk)
 		return;
 	tp = bpf_skc_to_tcp_sock(msg->sk);
 	if (!tp)
@@ -66,7 +62,7 @@ static __always_inline void passive(struct zs_conn *c, int fenced)
  */
 static __always_inline void fence_sent(struct zs_conn *c, const struct zs_ctl *ctl, const struct tcp_view *v)
 {
-	if (c->epoch != ctl->epoch || (v->known && c->fences && v->write_seq != c->next_write))
+	if (c->epoch != ctl->epoch || !v->known || v->write_seq != c->next_write)
 		passive(c, 1);
 }
 
@@ -76,8 +72,6 @@ static __always_inline void fence_sent(struct zs_conn *c, const struct zs_ctl *c
  */
 static __always_inline int fence_received(const struct zs_conn *c, const struct tcp_view *v)
 {
-	if (!v->known)
-		return 1;
 	return !v->unread && !(c->awaits && v->rcv_nxt == c->turn_rcv);
 }
 
@@ -143,15 +137,15 @@ static __always_inline int request_message(struct sk_msg_md *msg, struct zs_conn
 		return 0;
 	turn_begin(c);
 	scan = zs_head_scan(id, zs_head_copy(msg, id));
+	if (zs_head_fields(id) || head_values(w, id))
+		return 0;
+	if (!(w->request.flags & ZS_REQ_SAFE))
+		unsafe_mark(w, id, c);
 	if (scan == ZS_SCAN_BAD) {
 		passive(c, 0);
 		return 0;
 	}
-	if (zs_head_fields(id) || head_values(id))
-		return 0;
-	if (!(w->request.flags & ZS_REQ_SAFE))
-		unsafe_mark(w, id, c);
-	if (scan == ZS_SCAN_OK && !ctl->paused && w->request.head_len == size &&
+	if (scan == ZS_SCAN_OK && !ctl->paused && !ctl->pressure && w->request.head_len == size &&
 	    zs_request_answerable(&w->request))
 		answered = request_try(msg, c, ctl, w, id, v);
 	else
@@ -176,7 +170,7 @@ static __always_inline void passive_message(struct sk_msg_md *msg, struct zs_con
 	if (!w)
 		return;
 	scan = zs_head_scan(id, zs_head_copy(msg, id));
-	if (scan == ZS_SCAN_BAD || zs_head_fields(id) || head_values(id))
+	if (scan == ZS_SCAN_BAD || zs_head_fields(id) || head_values(w, id))
 		return;
 	if (!(w->request.flags & ZS_REQ_SAFE) && zs_has(&w->request, ZS_SLOT_HOST))
 		unsafe_mark(w, id, c);
@@ -197,6 +191,8 @@ static __always_inline int message(struct sk_msg_md *msg, struct zs_conn *c, str
 	id = work_take();
 	if (id == ZS_NO_WORK) {
 		zs_count(ZS_COUNT_no_workspace);
+		if (was == ZS_FRAME_HEAD) /* it may be an unsafe request */
+			__sync_fetch_and_add(&ctl->flush, 1);
 		passive(c, 0);
 		return 0;
 	}
@@ -225,15 +221,20 @@ int zs_dialer(struct sk_msg_md *msg)
 	tcp_look(msg, &v);
 	fence_sent(c, ctl, &v);
 	begins = c->state == ZS_FRAME_HEAD;
+	c->record_next = 0;
 	if (message(msg, c, ctl, &v)) {
 		c->awaits = 0;
 		return SK_PASS;
 	}
-	c->next_write = v.write_seq + size;
-	c->fences = v.known;
+	*(volatile __u32 *)&c->next_write = v.write_seq + size;
 	if (begins) {
 		c->turn_rcv = v.rcv_nxt;
 		c->awaits = 1;
+	}
+	if (c->record_next) { /* from now on the recorder may act on it: next_write is set */
+		c->record_open = 0;
+		c->record_left = ctl->record_cap;
+		*(volatile __u64 *)&c->record = c->record_next;
 	}
 	zs_count(ZS_COUNT_passed);
 	return SK_PASS;

@@ -84,7 +84,7 @@ __attribute__((noinline)) int zs_record_announce(__u32 id, __u64 cookie, __u64 r
 				  ctl->awake ? BPF_RB_NO_WAKEUP : BPF_RB_FORCE_WAKEUP);
 }
 
-/* After a miss. Sets conn.record when the response is to be recorded. */
+/* After a miss. Sets conn.record_next when the response is to be recorded. */
 static __always_inline void record_consider(struct zs_work *w, __u32 id, struct zs_ctl *ctl,
 					    struct zs_conn *c)
 {
@@ -109,18 +109,16 @@ static __always_inline void record_consider(struct zs_work *w, __u32 id, struct 
 		zs_count(ZS_COUNT_events_lost);
 		return;
 	}
-	c->record_open = 0;
-	c->record_left = ctl->record_cap;
-	c->record = record;
+	c->record_next = record;
 	zs_count(ZS_COUNT_recorded);
 }
 
 /* Marks the turn of an unsafe request: its successful response will invalidate the target's bucket. */
 static __always_inline void unsafe_mark(struct zs_work *w, __u32 id, struct zs_conn *c)
 {
-	zs_count(ZS_COUNT_unsafe);
-	if (head_key(w, id, c->origin))
+	if (!zs_has(&w->request, ZS_SLOT_HOST) || head_key(w, id, c->origin))
 		return;
+	zs_count(ZS_COUNT_unsafe);
 	c->unsafe = 1 + (w->bucket & (ZS_GENERATIONS - 1));
 }
 

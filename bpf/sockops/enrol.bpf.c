@@ -62,6 +62,8 @@ static __always_inline void enrol(struct bpf_sock_ops *ops)
 	conn->epoch = ctl->epoch;
 	conn->next_write = ops->snd_nxt;
 	conn->fences = 1;
+	if (ops->data_segs_out) /* data went out with the SYN: unseen */
+		conn->state = ZS_FRAME_PASSIVE;
 	if (bpf_sock_hash_update(ops, &zs_socks, &cookie, BPF_NOEXIST)) {
 		bpf_sk_storage_delete(&zs_conns, sk);
 		zs_count(ZS_COUNT_not_enrolled);

@@ -25,7 +25,7 @@
 
 #define ZS_PAGE_SIZE     4096u
 #define ZS_STEP          64u                 /* the answering program copies in steps of this */
-#define ZS_WINDOW        32768u              /* bytes per bpf_msg_push_data: order 3, one fragment */
+#define ZS_WINDOW        32768u              /* bytes that the answering program fills at a time */
 #define ZS_WINDOWS_MAX   3u
 #define ZS_ANSWER_MAX    (ZS_WINDOW * ZS_WINDOWS_MAX) /* head and body, bytes */
 #define ZS_ANSWER_HEAD_MAX 8192u             /* stored response head, bytes */
@@ -83,8 +83,9 @@ struct zs_conn {
 	__u32 fences;      /* next_write is valid */
 	__u32 record_base; /* recorder: sequence number of the response's first byte */
 	__u32 record_open; /* recorder: record_base is valid */
+	__u64 record_next; /* dialer: the recording that begins once next_write is set */
 };
-ZS_ASSERT_SIZE(struct zs_conn, 72);
+ZS_ASSERT_SIZE(struct zs_conn, 80);
 
 /* --- keys ------------------------------------------------------------------------------------ */
 
@@ -167,9 +168,11 @@ struct zs_ctl {
 	__u32 pages;       /* entries of zs_pages */
 	__u64 cgroup;      /* id of the cgroup attached to */
 	__u32 netns_known; /* origins carry a netns cookie */
+	__u32 origins;     /* the highest origin id given out: none is ever given out twice */
+	__u32 pressure;    /* TCP memory is short: answer nothing */
 	__u32 zero;
 };
-ZS_ASSERT_SIZE(struct zs_ctl, 80);
+ZS_ASSERT_SIZE(struct zs_ctl, 88);
 
 /* Hold-off: keyed by a digest, not recorded before `until` (boot-time ns). */
 struct zs_holdoff {
