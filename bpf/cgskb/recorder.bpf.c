@@ -55,12 +55,14 @@ static __always_inline int segment_read(struct __sk_buff *skb, struct segment *s
 	return 0;
 }
 
-static __always_inline void invalidate(const struct zs_conn *c)
+static __always_inline void invalidate(const struct zs_conn *c, struct zs_ctl *ctl)
 {
 	__u32 bucket = (c->unsafe - 1) & (ZS_GENERATIONS - 1);
 	__u64 *generation = bpf_map_lookup_elem(&zs_gens, &bucket);
 
-	if (generation)
+	if (c->sticky) /* of several targets, nobody knows whose response this is */
+		__sync_fetch_and_add(&ctl->flush, 1);
+	else if (generation)
 		__sync_fetch_and_add(generation, 1);
 	zs_count(ZS_COUNT_invalidated);
 }
@@ -70,20 +72,24 @@ static __always_inline void invalidate(const struct zs_conn *c)
  * certainly an error does not: a status line that cannot be seen whole, or a connection that ends without
  * one, counts as success. A lone interim response leaves the mark for the final one.
  */
-static __always_inline void unsafe_response(struct __sk_buff *skb, struct zs_conn *c,
-					    const struct segment *s)
+static __always_inline void unsafe_response(struct __sk_buff *skb, struct bpf_sock *sk, struct zs_conn *c,
+					    struct zs_ctl *ctl, const struct segment *s)
 {
+	struct bpf_tcp_sock *tp = bpf_tcp_sock(sk);
 	__u8 line[12] = {0}; /* "HTTP/1.1 200" */
 	int http;
+
+	if (tp && s->len && (__s32)(s->seq + s->len - tp->rcv_nxt) <= 0)
+		return; /* an earlier response once more */
 
 	if (s->len >= sizeof(line) && bpf_skb_load_bytes(skb, s->off, line, sizeof(line)))
 		line[0] = 0;
 	http = line[0] == 'H' && line[1] == 'T' && line[2] == 'T' && line[3] == 'P' && line[8] == ' ';
 	if (http && line[9] == '1' && s->len <= 25 && !s->fin) /* "HTTP/1.1 100 Continue", alone */
 		return;
-	if (!http || (line[9] != '4' && line[9] != '5'))
-		invalidate(c);
-	if (!http || line[9] != '1')
+	if (!http || (line[9] != '4' && line[9] != '5') || c->sticky)
+		invalidate(c, ctl);
+	if ((!http || line[9] != '1') && !c->sticky)
 		c->unsafe = 0;
 }
 
@@ -234,12 +240,12 @@ int zs_recorder(struct __sk_buff *skb)
 		return 1;
 	if (segment_read(skb, &s)) { /* whatever it is, it may be the response */
 		if (c->unsafe)
-			invalidate(c);
+			invalidate(c, ctl);
 		c->record = 0;
 		return 1;
 	}
 	if (c->unsafe && (s.len || s.fin))
-		unsafe_response(skb, c, &s);
+		unsafe_response(skb, sk, c, ctl, &s);
 	if (c->record)
 		record(skb, sk, ctl, c, &s);
 	return 1;

@@ -66,22 +66,32 @@ static __always_inline void fence_sent(struct zs_conn *c, const struct zs_ctl *c
 		passive(c, 1);
 }
 
+/* The request before has had no byte of a response. */
+static __always_inline int overlaps(const struct zs_conn *c, const struct tcp_view *v)
+{
+	return c->awaits && v->rcv_nxt == c->turn_rcv;
+}
+
 /*
  * [I7] An answer is put on the psock queue, which is read before the TCP queue. So it is given only when
- * nothing native is unread, and the server owes no response that the program knows of.
+ * nothing native is unread, and the server has begun to respond to the request before. That it has come to
+ * the end is the dialer's word: Caddy's transport (Go's net/http) sends the next request on a connection
+ * only after it has read the whole response.
  */
 static __always_inline int fence_received(const struct zs_conn *c, const struct tcp_view *v)
 {
-	return !v->unread && !(c->awaits && v->rcv_nxt == c->turn_rcv);
+	return !v->unread && !overlaps(c, v);
 }
 
 /* A request begins a turn: what belonged to the turn before it ends. An unsafe request whose response
  * went unseen is taken to have succeeded. */
-static __always_inline void turn_begin(struct zs_conn *c)
+static __always_inline void turn_begin(struct zs_conn *c, const struct tcp_view *v)
 {
 	c->turn++;
 	c->record = 0;
-	if (c->unsafe) {
+	if (c->unsafe && overlaps(c, v)) {
+		c->sticky = 1;
+	} else if (c->unsafe) {
 		__u32 bucket = (c->unsafe - 1) & (ZS_GENERATIONS - 1);
 		__u64 *generation = bpf_map_lookup_elem(&zs_gens, &bucket);
 
@@ -135,12 +145,17 @@ static __always_inline int request_message(struct sk_msg_md *msg, struct zs_conn
 
 	if (!w)
 		return 0;
-	turn_begin(c);
+	turn_begin(c, v);
 	scan = zs_head_scan(id, zs_head_copy(msg, id));
 	if (zs_head_fields(id) || head_values(w, id))
 		return 0;
 	if (!(w->request.flags & ZS_REQ_SAFE))
 		unsafe_mark(w, id, c);
+	if (c->unsafe && overlaps(c, v)) { /* which response is whose is not followed */
+		c->sticky = 1;
+		passive(c, 1);
+		return 0;
+	}
 	if (scan == ZS_SCAN_BAD) {
 		passive(c, 0);
 		return 0;

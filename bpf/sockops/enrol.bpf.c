@@ -61,7 +61,6 @@ static __always_inline void enrol(struct bpf_sock_ops *ops)
 	conn->origin = origin->id;
 	conn->epoch = ctl->epoch;
 	conn->next_write = ops->snd_nxt;
-	conn->fences = 1;
 	if (ops->data_segs_out) /* data went out with the SYN: unseen */
 		conn->state = ZS_FRAME_PASSIVE;
 	if (bpf_sock_hash_update(ops, &zs_socks, &cookie, BPF_NOEXIST)) {

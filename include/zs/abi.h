@@ -80,7 +80,7 @@ struct zs_conn {
 	__u32 awaits;      /* a native request was sent, and turn_rcv is valid */
 	__u32 record_left; /* payload bytes that may still be recorded in this turn */
 	__u32 unsafe;      /* 1 + generation bucket of an unsafe request without response; 0: none */
-	__u32 fences;      /* next_write is valid */
+	__u32 sticky;      /* unsafe requests overlapped: from now on every response voids everything */
 	__u32 record_base; /* recorder: sequence number of the response's first byte */
 	__u32 record_open; /* recorder: record_base is valid */
 	__u64 record_next; /* dialer: the recording that begins once next_write is set */
