@@ -27,8 +27,8 @@ void zs_budget_init(struct zs_budget *b, uint32_t most, uint64_t now);
 /* Tokens to be had by now, the burst being one second's worth of the limit at first. `left`: what there is. */
 int32_t zs_budget_refill(struct zs_budget *b, int32_t left, uint64_t now);
 
-/* Once a second, with the totals so far: halves the rate when there were more recordings than hits, else
- * doubles it. */
+/* Once a second, with the totals so far: halves the rate when there were more recordings than hits, doubles
+ * it when there were hits, and leaves it when there was neither. */
 void zs_budget_adapt(struct zs_budget *b, uint64_t hits, uint64_t recorded, uint64_t stored, uint64_t now);
 
 #endif

@@ -62,7 +62,7 @@ static __always_inline void invalidate(const struct zs_conn *c, struct zs_ctl *c
 
 	if (c->sticky) /* of several targets, nobody knows whose response this is */
 		__sync_fetch_and_add(&ctl->flush, 1);
-	else if (generation)
+	if (generation)
 		__sync_fetch_and_add(generation, 1);
 	zs_count(ZS_COUNT_invalidated);
 }
@@ -72,15 +72,11 @@ static __always_inline void invalidate(const struct zs_conn *c, struct zs_ctl *c
  * certainly an error does not: a status line that cannot be seen whole, or a connection that ends without
  * one, counts as success. A lone interim response leaves the mark for the final one.
  */
-static __always_inline void unsafe_response(struct __sk_buff *skb, struct bpf_sock *sk, struct zs_conn *c,
+static __always_inline void unsafe_response(struct __sk_buff *skb, struct zs_conn *c,
 					    struct zs_ctl *ctl, const struct segment *s)
 {
-	struct bpf_tcp_sock *tp = bpf_tcp_sock(sk);
 	__u8 line[12] = {0}; /* "HTTP/1.1 200" */
 	int http;
-
-	if (tp && s->len && (__s32)(s->seq + s->len - tp->rcv_nxt) <= 0)
-		return; /* an earlier response once more */
 
 	if (s->len >= sizeof(line) && bpf_skb_load_bytes(skb, s->off, line, sizeof(line)))
 		line[0] = 0;
@@ -219,6 +215,14 @@ stop:
 		c->record = 0;
 }
 
+/* All of its payload has been received before: TCP throws it away, and so do we. */
+static __always_inline int segment_old(struct bpf_sock *sk, const struct segment *s)
+{
+	struct bpf_tcp_sock *tp = bpf_tcp_sock(sk);
+
+	return tp && s->len && (__s32)(s->seq + s->len - tp->rcv_nxt) <= 0;
+}
+
 SEC("cgroup_skb/ingress")
 int zs_recorder(struct __sk_buff *skb)
 {
@@ -244,8 +248,10 @@ int zs_recorder(struct __sk_buff *skb)
 		c->record = 0;
 		return 1;
 	}
+	if (segment_old(sk, &s))
+		return 1;
 	if (c->unsafe && (s.len || s.fin))
-		unsafe_response(skb, sk, c, ctl, &s);
+		unsafe_response(skb, c, ctl, &s);
 	if (c->record)
 		record(skb, sk, ctl, c, &s);
 	return 1;

@@ -89,16 +89,17 @@ static __always_inline void turn_begin(struct zs_conn *c, const struct tcp_view 
 {
 	c->turn++;
 	c->record = 0;
-	if (c->unsafe && overlaps(c, v)) {
-		c->sticky = 1;
-	} else if (c->unsafe) {
+	if (c->unsafe) {
 		__u32 bucket = (c->unsafe - 1) & (ZS_GENERATIONS - 1);
 		__u64 *generation = bpf_map_lookup_elem(&zs_gens, &bucket);
 
-		c->unsafe = 0;
 		if (generation)
 			__sync_fetch_and_add(generation, 1);
 		zs_count(ZS_COUNT_invalidated);
+		if (overlaps(c, v))
+			c->sticky = 1;
+		else
+			c->unsafe = 0;
 	}
 }
 
@@ -179,13 +180,12 @@ static __always_inline int request_message(struct sk_msg_md *msg, struct zs_conn
 static __always_inline void passive_message(struct sk_msg_md *msg, struct zs_conn *c, __u32 id)
 {
 	struct zs_work *w = work_get(id);
-	int scan;
 
 	c->record = 0;
 	if (!w)
 		return;
-	scan = zs_head_scan(id, zs_head_copy(msg, id));
-	if (scan == ZS_SCAN_BAD || zs_head_fields(id) || head_values(w, id))
+	zs_head_scan(id, zs_head_copy(msg, id)); /* also of a bad head the complete lines count */
+	if (zs_head_fields(id) || head_values(w, id))
 		return;
 	if (!(w->request.flags & ZS_REQ_SAFE) && zs_has(&w->request, ZS_SLOT_HOST))
 		unsafe_mark(w, id, c);

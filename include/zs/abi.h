@@ -18,7 +18,7 @@
 /* --- limits ---------------------------------------------------------------------------------- */
 
 #define ZS_HEAD_MAX   4096 /* request head the recogniser reads, bytes */
-#define ZS_LINES_MAX  64   /* lines of a request head, the request line included */
+#define ZS_LINES_MAX  64   /* a head has fewer lines than this, the request line included */
 #define ZS_TARGET_MAX 1024 /* bytes; also the field limits below: what may enter a key */
 #define ZS_HOST_MAX   256
 #define ZS_PROTO_MAX  16

@@ -134,7 +134,7 @@ zs_inline void zs_set_bits(__u32 *word, __u32 bits)
 
 enum zs_scan { ZS_SCAN_OK, ZS_SCAN_SHORT, ZS_SCAN_BAD };
 
-/* Bytes of a method or field name, and blanks before a value, beyond which a head is not looked at. */
+/* Bytes of a method or field name, and blanks on either side of a value, from which on a head is bad. */
 #define ZS_TOKEN_MAX 128u
 #define ZS_BLANK_MAX 64u
 
@@ -301,6 +301,8 @@ zs_inline enum zs_scan zs_scan_field(struct zs_request *r, const struct zs_table
 		return ZS_SCAN_BAD;
 	r->mark = at;
 	zs_scan_value(r, t);
+	if (zs_scan_at(r) >= r->limit)
+		return ZS_SCAN_SHORT;
 	scan = zs_scan_trim(r, line);
 	return scan == ZS_SCAN_OK ? zs_scan_newline(r) : scan;
 }

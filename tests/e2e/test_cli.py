@@ -44,7 +44,7 @@ class CommandLine(suite.Case):
 
     def test_usage(self):
         target = self.zs.target()
-        for args in ([], ["nonsense"], ["--nonsense", "status"], ["status", "--nonsense"], ["status", "surplus"],
+        for args in (["nonsense"], ["--nonsense", "status"], ["status", "--nonsense"], ["status", "surplus"],
                      ["attach"], ["run"], ["purge"], ["purge", "--url"], ["purge", "--all", "--url", "http://a/"],
                      ["attach", "--cgroup"], ["attach", "--pid", "x"], ["attach", "--pid", "-1"],
                      ["attach", "--cgroup", "/a", "--pid", "1"], ["run", *target, "--origin", "nonsense"],
@@ -57,12 +57,17 @@ class CommandLine(suite.Case):
 
     def test_no_such_target(self):
         for verb in ("attach", "run"):
-            for args in (["--cgroup", "/nowhere"], ["--cgroup", str(self.world.dir)],
+            for args in (["--cgroup", "/nowhere"],
                          ["--unit", "no-such-unit-anywhere.service"], ["--pid", str(2 ** 22 - 1)]):
                 with self.subTest([verb, *args]):
-                    _, err = self.expect(NO_TARGET, verb, *args, "--origin", "127.0.0.1:1")
+                    _, err = self.expect(NO_TARGET, verb, *args)
                     self.assertIn(args[1], err)
                     self.nothing_changed()
+
+    def test_target_that_is_no_cgroup(self):
+        _, err = self.expect(USAGE, "attach", "--cgroup", self.world.dir)
+        self.assertIn(str(self.world.dir), err)
+        self.nothing_changed()
 
     def test_bad_bpffs(self):
         """A directory that is no bpf file system: an error that names it, and nothing in it."""
@@ -99,8 +104,8 @@ class CommandLine(suite.Case):
             self.nothing_changed()
 
     def test_attach_by_pid(self):
-        self.expect(OK, "attach", "--pid", self.world.caddy.process.pid, "--origin", self.world.origins()[0])
-        self.assertIn(self.world.cgroup.path.name, str(self.zs.status()["cgroup"]))
+        self.expect(OK, "attach", "--pid", self.world.caddy.process.pid)
+        self.assertEqual(self.zs.status()["cgroup_id"], self.world.cgroup.path.stat().st_ino)
         self.expect(OK, "detach")
 
     def test_second_run_is_refused(self):

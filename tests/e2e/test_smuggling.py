@@ -59,6 +59,7 @@ class Smuggling(suite.Case):
                    "Accept-Encoding: gzip\r\n\r\n").encode("latin-1")
 
     def setUp(self):
+        self.world.caddy.restart()
         self.get_until_hit(self.http1(), CACHED)
         self.hits = self.zs.counters()["hits"]
         self.reads = self.reads_seen()
@@ -74,21 +75,26 @@ class Smuggling(suite.Case):
         """Uploads; the upstream must have read exactly these bytes, as one body."""
         body = b"".join(pieces)
         note = f"{type(client).__name__} chunked={chunked} pieces={[len(piece) for piece in pieces]}"
-        response = client.upload("POST", "/app/upload", pieces, chunked, pause)
+        # A chunked upload leaves its connection passive: let each have a new one, or there is nothing to test.
+        response = client.upload("POST", "/app/upload" + ("?close=1" if chunked else ""), pieces, chunked, pause)
         self.assertEqual(response.status, 200, note)
         self.assertEqual((int(response.told["length"]), response.told["sha256"]), (len(body), digest(body)), note)
         return response
 
     def untouched(self):
-        """No upload was taken for a request, neither by zeroserve nor by the upstream."""
+        """No upload was answered, nor taken for a request by the upstream. (On a passive connection what
+        looks like an unsafe request may void what is stored for its target: that costs a miss.)"""
         self.assertEqual(self.zs.counters()["hits"], self.hits)
         self.assertEqual(self.reads_seen(), self.reads)
         self.assertEqual([name for name in self.world.app.requests() if name.startswith("BAD")], [])
+        self.get_until_hit(self.http1(), CACHED)
 
     def each_way(self):
         for client in (self.http1(), self.http2()):
-            for chunked in (False, True):
-                yield client, chunked
+            passive = self.zs.counters()["passive"]
+            yield client, False
+            self.assertEqual(self.zs.counters()["passive"], passive, "bodies with a length are followed exactly")
+            yield client, True
 
     def test_0_the_get_is_a_hit(self):
         """The control for all others: written by itself, on a connection of Caddy's cgroup, it is answered."""

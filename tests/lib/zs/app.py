@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A small application upstream: HTTP/1.1 with keep-alive, told by each URL's query what to answer.
 
-    cc=VALUE      Cache-Control            size=N     body length (text is padded, bin is exact)
+    cc=VALUE      Cache-Control               size=N      body length (text is padded, bin is exact)
     bin=1         the same N binary bytes every time, with an ETag; else text naming URL, nonce, version
                   and when it was made (seconds of CLOCK_MONOTONIC)
-    te=chunked    chunked body             sc=VALUE   Set-Cookie
-    vary=VALUE    Vary                     status=N   status of GET and HEAD
-    delay=MS      waits before answering
+    te=chunked    chunked body                sc=VALUE    Set-Cookie
+    vary=VALUE    Vary                        status=N    status of GET and HEAD
+    delay=MS      waits before answering      close=1     closes the connection afterwards
 
 Any other method reads its body and answers with its digest and length; `X-Status: N` in the request
 sets the status, and a 2xx or 3xx raises the version that later GETs of the same URL name.
@@ -211,7 +211,7 @@ class Connection(asyncio.Protocol):
             return
         State.requests[f"{method} {target}"] += 1
         self.served += 1
-        close = self.served >= self.limit
+        close = self.served >= self.limit or "close" in parameters(target)
         if method in ("GET", "HEAD"):
             answer = answer_read(method, target, close)
         else:

@@ -26,13 +26,13 @@ class Zs:
         return [str(BINARY), "--bpffs", str(self.world.bpffs.path), "--instance", self.instance,
                 *(str(arg) for arg in args)]
 
-    def target(self, origins=True):
-        """Arguments that name this world's Caddy, and its upstreams if `origins`."""
-        given = ["--cgroup", self.world.cgroup.path]
-        if origins:
-            for origin in self.world.origins():
-                given += ["--origin", origin]
-        return given
+    def target(self):
+        """Arguments that name this world's Caddy."""
+        return ["--cgroup", self.world.cgroup.path]
+
+    def origins(self):
+        """Arguments that name this world's upstreams."""
+        return [word for origin in self.world.origins() for word in ("--origin", origin)]
 
     def call(self, *args, timeout=30):
         """Runs one verb to its end; (exit status, stdout, stderr)."""
@@ -73,8 +73,9 @@ class Zs:
     def start(self, *extra, origins=True):
         """`zs-load run` in the background, ready."""
         self.runs += 1
+        given = self.origins() if origins else []
         log = self.world.dir / f"zs-load-{self.runs}.log"
-        self.process = procs.Process("zs-load run", self.argv("run", *self.target(origins), *extra), log,
+        self.process = procs.Process("zs-load run", self.argv("run", *self.target(), *given, *extra), log,
                                      self.world.loader)
         self.process.wait_ready(lambda: "ready" in self.process.output(), 30)
 

@@ -41,7 +41,8 @@ class Case(unittest.TestCase):
         return client
 
     def run_zs(self, *extra, **options):
-        """`zs-load run` for the rest of this test."""
+        """`zs-load run` for the rest of this test, with a Caddy that has no connection yet."""
+        self.world.caddy.restart()
         self.zs.start(*extra, **options)
         self.addCleanup(self.zs.stop)
 
@@ -63,7 +64,12 @@ class Case(unittest.TestCase):
 class _Result(unittest.TextTestResult):
     passed = 0
 
+    def startTest(self, test):
+        super().startTest(test)
+        self.began = time.monotonic()
+
     def addSuccess(self, test):
+        self.stream.write(f"{time.monotonic() - self.began:.1f} s ")
         super().addSuccess(test)
         self.passed += 1
 
@@ -72,7 +78,7 @@ def main():
     """Runs the tests of the calling script; the last line on stderr is "zs-tally: PASSED FAILED SKIPPED"."""
     interrupt.catch()
     faulthandler.enable()
-    faulthandler.dump_traceback_later(220, exit=False)
+    faulthandler.dump_traceback_later(380, exit=False)
     runner = unittest.TextTestRunner(verbosity=2, resultclass=_Result)
     try:
         result = unittest.main(module="__main__", testRunner=runner, exit=False).result
