@@ -138,14 +138,11 @@ static __always_inline int request_try(struct sk_msg_md *msg, struct zs_conn *c,
 
 /* A message at a place where a request begins. 1: answered, nothing was sent. */
 static __always_inline int request_message(struct sk_msg_md *msg, struct zs_conn *c, struct zs_ctl *ctl,
-					   __u32 id, const struct tcp_view *v)
+					   struct zs_work *w, __u32 id, const struct tcp_view *v)
 {
-	struct zs_work *w = work_get(id);
 	__u32 size = msg->size;
 	int scan, answered = 0;
 
-	if (!w)
-		return 0;
 	turn_begin(c, v);
 	scan = zs_head_scan(id, zs_head_copy(msg, id));
 	if (zs_head_fields(id) || head_values(w, id))
@@ -177,13 +174,10 @@ static __always_inline int request_message(struct sk_msg_md *msg, struct zs_conn
 /* On a passive connection requests cannot be told from bodies with certainty. Something at the start of a
  * message that looks like an unsafe request is taken for one as far as invalidation goes: too much of it
  * costs a miss, too little would leave a stale answer. */
-static __always_inline void passive_message(struct sk_msg_md *msg, struct zs_conn *c, __u32 id)
+static __always_inline void passive_message(struct sk_msg_md *msg, struct zs_conn *c, struct zs_work *w,
+					    __u32 id)
 {
-	struct zs_work *w = work_get(id);
-
 	c->record = 0;
-	if (!w)
-		return;
 	zs_head_scan(id, zs_head_copy(msg, id)); /* also of a bad head the complete lines count */
 	if (zs_head_fields(id) || head_values(w, id))
 		return;
@@ -195,6 +189,7 @@ static __always_inline int message(struct sk_msg_md *msg, struct zs_conn *c, str
 				   const struct tcp_view *v)
 {
 	__u32 was = c->state, id;
+	struct zs_work *w;
 	int answered = 0;
 
 	if (was == ZS_FRAME_BODY) {
@@ -204,7 +199,8 @@ static __always_inline int message(struct sk_msg_md *msg, struct zs_conn *c, str
 		return 0;
 	}
 	id = work_take();
-	if (id == ZS_NO_WORK) {
+	w = work_get(id);
+	if (!w) {
 		zs_count(ZS_COUNT_no_workspace);
 		if (was == ZS_FRAME_HEAD) /* it may be an unsafe request */
 			__sync_fetch_and_add(&ctl->flush, 1);
@@ -212,10 +208,10 @@ static __always_inline int message(struct sk_msg_md *msg, struct zs_conn *c, str
 		return 0;
 	}
 	if (was == ZS_FRAME_HEAD)
-		answered = request_message(msg, c, ctl, id, v);
+		answered = request_message(msg, c, ctl, w, id, v);
 	else
-		passive_message(msg, c, id);
-	work_give(id);
+		passive_message(msg, c, w, id);
+	work_give(w);
 	return answered;
 }
 

@@ -36,7 +36,7 @@ static __always_inline int budget_take(struct zs_ctl *ctl, __u64 digest)
 {
 	int seen = seen_before(digest);
 
-	if (ctl->tokens <= 0 || (ctl->tokens < ctl->tokens_half && !seen))
+	if (ctl->tokens < ctl->tokens_half && !seen)
 		return 0;
 	__sync_fetch_and_add(&ctl->tokens, -1);
 	return 1;
@@ -94,6 +94,10 @@ static __always_inline void record_consider(struct zs_work *w, __u32 id, struct 
 		return;
 	if (w->request.flags & ZS_REQ_NOFILL) {
 		zs_count(ZS_COUNT_unfit);
+		return;
+	}
+	if (ctl->tokens <= 0) { /* before any map is touched: this is the way of most that cannot be cached */
+		zs_count(ZS_COUNT_over_budget);
 		return;
 	}
 	if (held_off(w->digest, w->event.ev.time)) {
