@@ -22,6 +22,7 @@
 #include "cgroup.h"
 #include "command.h"
 #include "log.h"
+#include "origins.h"
 #include "selftest.h"
 
 #define WATCH_MS        200
@@ -255,6 +256,18 @@ static int detach_locked(struct supervisor *s)
 	return err;
 }
 
+/* What the operator named is looked at before anything is touched. */
+static int origins_check(const struct zs_options *o)
+{
+	struct zs_origins origins = {0};
+	int err = 0;
+
+	for (size_t i = 0; !err && o->origins[i]; i++)
+		err = zs_origins_add(&origins, o->origins[i]);
+	zs_origins_free(&origins);
+	return err ? ZS_EXIT_USAGE : 0;
+}
+
 int zs_cmd_run(const struct zs_options *o)
 {
 	struct supervisor s = {.o = o, .lock = -1};
@@ -262,6 +275,8 @@ int zs_cmd_run(const struct zs_options *o)
 	struct zs_bpf *obj;
 	int code = zs_need_root("run"), err, undone;
 
+	if (!code)
+		code = origins_check(o);
 	if (!code)
 		code = zs_command_target(o, cgroup);
 	if (!code)

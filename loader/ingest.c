@@ -6,19 +6,18 @@
 
 #include "clock.h"
 
-/* Lifetimes shorter than this are not refreshed ahead: the fetches would outnumber the gain. */
+/* Lifetimes shorter than this are not refreshed ahead, nor what arrives when half of its is gone: the
+ * fetches would outnumber the gain. */
 #define REFRESH_LIFETIME_MIN 10u /* seconds */
 
-/* The last tenth of the lifetime, at least one second. */
+/* The last tenth of the lifetime. */
 static uint64_t refresh_time(const struct zs_ingest *in, const struct zs_policy_verdict *v, uint64_t arrived)
 {
-	uint64_t left = (uint64_t)v->fresh_until - arrived, ahead = left / 10;
+	uint64_t lifetime = (uint64_t)(v->fresh_until - v->born), left = (uint64_t)v->fresh_until - arrived;
 
-	if (!in->refresh || left < REFRESH_LIFETIME_MIN * ZS_NS)
+	if (!in->refresh || lifetime < REFRESH_LIFETIME_MIN * ZS_NS || left < lifetime / 2)
 		return ~0ull;
-	if (ahead < ZS_NS)
-		ahead = ZS_NS;
-	return (uint64_t)v->fresh_until - ahead;
+	return (uint64_t)v->fresh_until - lifetime / 10;
 }
 
 static enum zs_policy_reason judge(const struct zs_ingest *in, const struct zs_asked *asked,

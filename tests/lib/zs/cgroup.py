@@ -29,14 +29,17 @@ def root():
 
 
 class Cgroup:
-    """One group below the root; close() ends what still runs in it and removes it."""
+    """One group below the root, optionally bound to CPUs; close() ends what still runs in it and removes it."""
 
-    def __init__(self, name):
+    def __init__(self, name, cpus=None):
+        self.cpus = cpus
         self.path = root() / name
         self.path.mkdir()
 
     def join(self):
         """Moves the calling process in. Meant for the time between fork and exec."""
+        if self.cpus:
+            os.sched_setaffinity(0, self.cpus)
         fd = os.open(self.path / "cgroup.procs", os.O_WRONLY | os.O_CLOEXEC)
         try:
             os.write(fd, b"0")

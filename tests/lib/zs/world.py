@@ -3,6 +3,7 @@
 
 import atexit
 import itertools
+import os
 import shutil
 import sys
 import tempfile
@@ -18,25 +19,30 @@ _number = itertools.count(1)
 class World:
     """Caddy proxies /app/* to the application and everything else to nginx.
 
-    `cgroup` is Caddy's; upstreams and zs-load have one of their own each, so that nothing can escape
+    `cgroup` is Caddy's; upstreams, zs-load and wrk have one of their own each, so that nothing can escape
     and CPU time can be told apart. `more_routes` are pairs of (path matcher, upstream).
+    With `caddy_cpus` Caddy has these CPUs to itself, and everything else runs on the others.
     """
 
-    def __init__(self, keepalive_requests=1000, app=True, log_buffer=False, more_routes=()):
+    def __init__(self, keepalive_requests=1000, app=True, log_buffer=False, more_routes=(), caddy_cpus=None):
         self.closers = []
         _open.append(self)
         try:
+            self._make_cgroups(caddy_cpus)
             self._build(keepalive_requests, app, log_buffer, more_routes)
         except BaseException:
             self.close()
             raise
 
+    def _make_cgroups(self, caddy_cpus):
+        name = f"zs-{procs.TOKEN}-{next(_number)}"
+        others = os.sched_getaffinity(0) - caddy_cpus if caddy_cpus else None
+        self.cgroup, self.upstreams, self.loader, self.client = (
+            self._own(lambda: cgroup.Cgroup(f"{name}-{part}", cpus), cgroup.Cgroup.close)
+            for part, cpus in (("caddy", caddy_cpus), ("upstreams", others), ("loader", others), ("client", others)))
+
     def _build(self, keepalive_requests, app, log_buffer, more_routes):
         self.dir = Path(self._own(lambda: tempfile.mkdtemp(prefix=f"zs-{procs.TOKEN}-"), shutil.rmtree))
-        name = f"zs-{procs.TOKEN}-{next(_number)}"
-        self.cgroup, self.upstreams, self.loader = (
-            self._own(lambda: cgroup.Cgroup(f"{name}-{part}"), cgroup.Cgroup.close)
-            for part in ("caddy", "upstreams", "loader"))
         self.nginx = self._own(
             lambda: servers.Nginx(self.dir, self.upstreams, keepalive_requests, log_buffer), servers.Nginx.stop)
         routes = [*more_routes, ("", f"127.0.0.1:{self.nginx.port}")]

@@ -40,15 +40,25 @@ def rotate(directory, name, targets):
     return script
 
 
+class Wrk:
+    """One wrk against the world's Caddy, running from the start; wait() tells its figures."""
+
+    def __init__(self, world, script, seconds, connections=32):
+        self.seconds = seconds
+        log = world.dir / "wrk.log"
+        log.write_text("")
+        self.process = procs.Process("wrk", ["wrk", "-t", 1, "-c", connections, "-d", f"{seconds}s", "--latency",
+                                             "--timeout", "10s", "-s", script, world.caddy.url], log, world.client)
+
+    def wait(self):
+        try:
+            if self.process.child.wait(self.seconds + 30) != 0:
+                raise RuntimeError(f"wrk ended with {self.process.child.returncode}:\n{self.process.output()}")
+        finally:
+            self.process.stop()
+        return _parse(self.process.output())
+
+
 def run(world, script, seconds, connections=32):
-    """wrk, in the foreground, against the world's Caddy."""
-    log = world.dir / "wrk.log"
-    log.write_text("")
-    process = procs.Process("wrk", ["wrk", "-t", 1, "-c", connections, "-d", f"{seconds}s", "--latency",
-                                    "--timeout", "10s", "-s", script, world.caddy.url], log)
-    try:
-        if process.child.wait(seconds + 30) != 0:
-            raise RuntimeError(f"wrk ended with {process.child.returncode}:\n{process.output()}")
-    finally:
-        process.stop()
-    return _parse(process.output())
+    """wrk, waited for."""
+    return Wrk(world, script, seconds, connections).wait()
