@@ -87,7 +87,11 @@ static int recording_whole(void *user, const struct zs_asked *asked, const struc
 {
 	struct agent *a = user;
 
-	return zs_ingest_store(&a->ingest, asked, response, body, arrived);
+	int err = zs_ingest_store(&a->ingest, asked, response, body, arrived);
+
+	if (!err)
+		__atomic_store_n(&a->ctl->stored, 1, __ATOMIC_RELEASE); /* the tick counts exactly */
+	return err;
 }
 
 static void recording_end(void *user, const struct zs_asked *asked, uint64_t record,
@@ -287,6 +291,7 @@ static void tick(struct agent *a)
 	__atomic_store_n(&a->ctl->heartbeat, now, __ATOMIC_RELEASE);
 	refill(a, now);
 	zs_store_stats(a->store, &stats);
+	__atomic_store_n(&a->ctl->stored, stats.objects, __ATOMIC_RELEASE);
 	zs_store_sweep(a->store, now, __atomic_load_n(&a->ctl->flush, __ATOMIC_ACQUIRE), a->generations,
 		       stats.objects / SWEEP_PART + SWEEP_PART);
 	if (now - a->reported >= REPORT_NS) {

@@ -250,6 +250,7 @@ int zs_rig_put(struct zs_rig *rig, const char *target, const uint8_t *body, uint
 	item.flush = rig->ctl->flush;
 	item.request = request.head;
 	item.request_len = request.head_len;
+	rig->ctl->stored = 1;
 	return zs_store_put(rig->store, &item);
 }
 

@@ -145,7 +145,7 @@ static __always_inline int request_message(struct sk_msg_md *msg, struct zs_conn
 
 	turn_begin(c, v);
 	scan = zs_head_scan(id, zs_head_copy(msg, id));
-	if (zs_head_fields(id) || head_values(w, id))
+	if (zs_head_fields(id) || zs_head_framing(id))
 		return 0;
 	if (!(w->request.flags & ZS_REQ_SAFE))
 		unsafe_mark(w, id, c);
@@ -158,11 +158,17 @@ static __always_inline int request_message(struct sk_msg_md *msg, struct zs_conn
 		passive(c, 0);
 		return 0;
 	}
-	if (scan == ZS_SCAN_OK && !ctl->paused && !ctl->pressure && w->request.head_len == size &&
-	    zs_request_answerable(&w->request))
-		answered = request_try(msg, c, ctl, w, id, v);
-	else
+	if (scan != ZS_SCAN_OK || ctl->paused || ctl->pressure || w->request.head_len != size ||
+	    !zs_request_answerable(&w->request)) {
 		zs_count(ZS_COUNT_bypassed);
+	} else if (!ctl->stored && ctl->tokens <= 0) { /* nothing to find, nothing to record */
+		zs_count(ZS_COUNT_misses);
+		zs_count(ZS_COUNT_over_budget);
+	} else if (head_values(id) || !zs_request_answerable(&w->request)) {
+		zs_count(ZS_COUNT_bypassed);
+	} else {
+		answered = request_try(msg, c, ctl, w, id, v);
+	}
 	if (!answered && c->state != ZS_FRAME_PASSIVE) {
 		zs_frame_request(c, &w->request, scan, size);
 		if (c->state == ZS_FRAME_PASSIVE)
@@ -179,7 +185,7 @@ static __always_inline void passive_message(struct sk_msg_md *msg, struct zs_con
 {
 	c->record = 0;
 	zs_head_scan(id, zs_head_copy(msg, id)); /* also of a bad head the complete lines count */
-	if (zs_head_fields(id) || head_values(w, id))
+	if (zs_head_fields(id) || zs_head_framing(id))
 		return;
 	if (!(w->request.flags & ZS_REQ_SAFE) && zs_has(&w->request, ZS_SLOT_HOST))
 		unsafe_mark(w, id, c);

@@ -158,13 +158,10 @@ __attribute__((noinline)) int zs_head_authority(__u32 id)
 	return 0;
 }
 
-/* zs_request_values(), in the parts that the verifier likes to see alone. */
-static __always_inline int head_values(struct zs_work *w, __u32 id)
+/* What zs_request_values() does after the framing, in the parts that the verifier likes to see alone. Only
+ * for requests that may be answered so far: it can only say no. */
+static __always_inline int head_values(__u32 id)
 {
-	if (zs_head_framing(id))
-		return -1;
-	if (w->request.flags & (ZS_REQ_BYPASS | ZS_REQ_PASSIVE)) /* the rest could only say no again */
-		return 0;
 	return zs_head_direct(id, ZS_SLOT_CC) ||
 	       zs_head_direct(id, ZS_SLOT_PRAGMA) || zs_head_codings(id) || zs_head_authority(id);
 }

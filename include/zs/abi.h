@@ -170,7 +170,7 @@ struct zs_ctl {
 	__u32 netns_known; /* origins carry a netns cookie */
 	__u32 origins;     /* the highest origin id given out: none is ever given out twice */
 	__u32 pressure;    /* TCP memory is short: answer nothing */
-	__u32 zero;
+	__u32 stored;      /* objects in the store; 0: no look-up can succeed */
 };
 ZS_ASSERT_SIZE(struct zs_ctl, 88);
 

@@ -86,7 +86,7 @@ struct zs_request {
 #define ZS_B_HOST   0x20 /* host name or IP literal with port */
 
 #define ZS_NAME_WORDS 4 /* names up to 32 bytes are known ones */
-#define ZS_NAME_SLOTS 512u
+#define ZS_NAME_SLOTS 256u
 #define ZS_NAME_PROBES 4
 
 /* field effects */
