@@ -570,33 +570,12 @@ zs_inline void zs_request_codings(struct zs_request *r)
 		zs_set_bits(&r->flags, ZS_REQ_BYPASS);
 }
 
-/* RFC 9110 7.2, narrower: present once, not empty, only bytes of a host name, IP literal and port. */
-zs_inline void zs_request_host(struct zs_request *r, const struct zs_tables *t)
-{
-	__u32 start = r->slot[ZS_SLOT_HOST].start, len = zs_span_len(&r->slot[ZS_SLOT_HOST]), i;
-	__u32 all = ZS_B_HOST;
-
-	if (len < 1 || len > ZS_HOST_MAX || (r->dup & (1u << ZS_SLOT_HOST))) {
-		zs_set_bits(&r->flags, ZS_REQ_BYPASS);
-		return;
-	}
-	for (i = 0; i < ZS_HOST_MAX; i++) {
-		if (i >= len)
-			break;
-		all &= t->byte[*zs_request_at(r, start + i)];
-	}
-	if (!all)
-		zs_set_bits(&r->flags, ZS_REQ_BYPASS);
-}
-
-/* X-Forwarded-Host and -Proto: once at most, of a size that fits the key, of a host's bytes. */
-zs_inline void zs_request_forwarded(struct zs_request *r, const struct zs_tables *t, enum zs_slot slot,
-				    __u32 max)
+/* A field that names an authority (RFC 9110 7.2), or a scheme: present once, not empty, of a size that fits
+ * the key, only bytes of a host name, IP literal and port. */
+zs_inline void zs_request_host(struct zs_request *r, const struct zs_tables *t, enum zs_slot slot, __u32 max)
 {
 	__u32 start = r->slot[slot].start, len = zs_span_len(&r->slot[slot]), i, all = ZS_B_HOST;
 
-	if (!zs_has(r, slot))
-		return;
 	if (len < 1 || len > max || (r->dup & (1u << slot))) {
 		zs_set_bits(&r->flags, ZS_REQ_BYPASS);
 		return;
@@ -675,9 +654,11 @@ zs_inline void zs_request_framing(struct zs_request *r)
 /* The fields that name the target's authority. */
 zs_inline void zs_request_authority(struct zs_request *r, const struct zs_tables *t)
 {
-	zs_request_host(r, t);
-	zs_request_forwarded(r, t, ZS_SLOT_XFH, ZS_HOST_MAX);
-	zs_request_forwarded(r, t, ZS_SLOT_XFP, ZS_PROTO_MAX);
+	zs_request_host(r, t, ZS_SLOT_HOST, ZS_HOST_MAX);
+	if (zs_has(r, ZS_SLOT_XFH))
+		zs_request_host(r, t, ZS_SLOT_XFH, ZS_HOST_MAX);
+	if (zs_has(r, ZS_SLOT_XFP))
+		zs_request_host(r, t, ZS_SLOT_XFP, ZS_PROTO_MAX);
 }
 
 /* After zs_request_fields(): settles flags, content_length and ae. The kernel runs the parts one by one. */
