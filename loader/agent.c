@@ -12,6 +12,7 @@
 
 #include <bpf/libbpf.h>
 #include <jansson.h>
+#include <zs/key.h>
 
 #include "budget.h"
 #include "caps.h"
@@ -155,7 +156,7 @@ static void refresh_event(struct agent *a, const struct zs_event_refresh *ev, si
 		return;
 	request = (struct zs_fetch_request){
 		.digest = asked->digest,
-		.target = (const char *)asked->key.text,
+		.target = (const char *)asked->key.text + zs_key_target_at(&asked->key),
 		.target_len = asked->key.target_len,
 		.head = (const char *)asked->head,
 		.head_len = asked->head_len,
@@ -412,7 +413,7 @@ static int parts_create(struct agent *a)
 		.whole = recording_whole,
 		.end = recording_end,
 		.max_body = a->o.max_body,
-		.cap = a->ctl->record_cap,
+		.cap = a->o.max_body + FETCH_OVERHEAD,
 	};
 	int err = zs_grace_membarrier();
 
@@ -426,6 +427,7 @@ static int parts_create(struct agent *a)
 		err = zs_recordings_create(&owner, &a->recordings);
 	if (err)
 		return err;
+	a->ctl->record_cap = a->o.max_body + FETCH_OVERHEAD;
 	a->ingest = (struct zs_ingest){
 		.store = a->store,
 		.max_body = a->o.max_body,

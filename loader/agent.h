@@ -24,6 +24,7 @@ struct zs_agent_options {
 	bool refresh;
 };
 
+#define ZS_BODY_DEFAULT              (88u << 10)
 #define ZS_RECORD_RATE_DEFAULT       2000u
 #define ZS_FETCH_RATE_DEFAULT        50u
 #define ZS_FETCH_CONCURRENCY_DEFAULT 8u

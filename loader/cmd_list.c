@@ -36,10 +36,10 @@ static int each(void *user, const struct zs_seen_object *s)
 	if (l->json)
 		json_array_append_new(
 			l->objects,
-			json_pack("{s:s, s:s, s:I, s:I, s:I, s:i, s:i, s:b}", "url", url, "state", state_of(l, s),
+			json_pack("{s:s, s:s, s:I, s:I, s:I, s:i, s:i, s:I}", "url", url, "state", state_of(l, s),
 				  "age", (json_int_t)age, "ttl", (json_int_t)ttl, "size", (json_int_t)o->body_len,
-				  "status", (int)o->status, "encodings", (int)s->key->ae, "hit",
-				  (int)(o->visited != 0)));
+				  "status", (int)o->status, "encodings", (int)s->key->ae, "hits",
+				  (json_int_t)o->hits));
 	else
 		printf("%-7s %8lld %8lld %8u  %s\n", state_of(l, s), age, ttl, o->body_len, url);
 	return 0;

@@ -81,14 +81,14 @@ static int origins_raise(struct purge *p, const struct zs_maps *maps, const stru
 		key.origin = origin.id;
 		key.target_len = (uint16_t)target;
 		key.host_len = (uint16_t)host;
-		memcpy(key.text, p->target, target);
-		memcpy(key.text + zs_pad8(target), p->host, host);
+		memcpy(key.text, p->host, host);
+		memcpy(key.text + zs_key_target_at(&key), p->target, target);
 		bucket_raise(p, zs_key_bucket(&key, ctl->seed[0], ctl->seed[1]));
 	}
 	return 0;
 }
 
-static bool part_is(const struct zs_key *key, int part, const char *text)
+static bool part_is(const struct zs_key *key, enum zs_key_part part, const char *text)
 {
 	uint32_t len;
 	const char *p = zs_key_text_of(key, part, &len);
@@ -101,7 +101,8 @@ static int object_raise(void *user, const struct zs_seen_object *s)
 {
 	struct purge *p = user;
 
-	if (!part_is(s->key, 0, p->target) || (!part_is(s->key, 1, p->host) && !part_is(s->key, 2, p->host)))
+	if (!part_is(s->key, ZS_KEY_TARGET, p->target) ||
+	    (!part_is(s->key, ZS_KEY_HOST, p->host) && !part_is(s->key, ZS_KEY_XFH, p->host)))
 		return 0;
 	p->objects += s->valid;
 	bucket_raise(p, s->object->bucket);

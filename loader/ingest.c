@@ -75,6 +75,7 @@ int zs_ingest_store(struct zs_ingest *in, const struct zs_asked *asked, const st
 	if (!err) {
 		item.born = verdict.born;
 		item.fresh_until = (uint64_t)verdict.fresh_until;
+		item.stale_until = item.fresh_until;
 		item.refresh_at = refresh_time(in, &verdict, arrived);
 		item.head_len = rendered.head_len;
 		item.age_off = rendered.age_off;

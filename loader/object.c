@@ -89,14 +89,18 @@ static int tables_set(struct zs_bpf *obj, const struct zs_tables *tables)
 {
 	static struct zs_tables there;
 	int fd = bpf_map__fd(obj->maps.zs_tables), err;
-	uint32_t zero = 0;
+	uint32_t zero = 0, half;
+	struct zs_ctl ctl;
 
-	if (bpf_map_lookup_elem(fd, &zero, &there))
+	if (bpf_map_lookup_elem(bpf_map__fd(obj->maps.zs_ctl), &zero, &ctl))
+		return -errno;
+	half = ctl.tables & 1;
+	if (bpf_map_lookup_elem(fd, &half, &there))
 		return -errno;
 	if (!memcmp(&there, tables, sizeof(there)))
 		return 0;
 	err = zs_object_switch(bpf_map__fd(obj->maps.zs_progs), -1, false);
-	if (!err && bpf_map_update_elem(fd, &zero, tables, BPF_ANY))
+	if (!err && bpf_map_update_elem(fd, &half, tables, BPF_ANY))
 		err = -errno;
 	return err;
 }

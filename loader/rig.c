@@ -29,7 +29,7 @@
 #include "object.h"
 #include "origins.h"
 
-#define RIG_PAGES 1024u
+#define RIG_PAGES 8192u
 
 static int programs_attach(struct zs_rig *rig)
 {

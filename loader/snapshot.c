@@ -82,12 +82,14 @@ int zs_snapshot(const struct zs_maps *maps, int (*each)(void *user, const struct
 	return err;
 }
 
-const char *zs_key_text_of(const struct zs_key *k, int part, uint32_t *len)
+const char *zs_key_text_of(const struct zs_key *k, enum zs_key_part part, uint32_t *len)
 {
-	const uint32_t lens[] = {k->target_len, k->host_len, k->xfh_len, k->xfp_len};
+	const uint16_t lens[] = {k->host_len,    k->xfh_len,     k->xfp_len,     k->vary_len[0],
+				 k->vary_len[1], k->vary_len[2], k->vary_len[3], k->target_len};
 	uint32_t at = 0;
 
-	for (int i = 0; i < part; i++)
+	_Static_assert(sizeof(lens) / sizeof(lens[0]) == ZS_KEY_PARTS, "a length for every part");
+	for (int i = 0; i < (int)part; i++)
 		at += zs_pad8(lens[i]);
 	*len = lens[part];
 	return (const char *)&k->text[at];
@@ -96,8 +98,8 @@ const char *zs_key_text_of(const struct zs_key *k, int part, uint32_t *len)
 void zs_key_url(const struct zs_key *k, char *out, size_t size)
 {
 	uint32_t target, host, xfh, xfp;
-	const char *t = zs_key_text_of(k, 0, &target), *h = zs_key_text_of(k, 1, &host);
-	const char *fh = zs_key_text_of(k, 2, &xfh), *fp = zs_key_text_of(k, 3, &xfp);
+	const char *t = zs_key_text_of(k, ZS_KEY_TARGET, &target), *h = zs_key_text_of(k, ZS_KEY_HOST, &host);
+	const char *fh = zs_key_text_of(k, ZS_KEY_XFH, &xfh), *fp = zs_key_text_of(k, ZS_KEY_XFP, &xfp);
 
 	if (xfh) {
 		h = fh;

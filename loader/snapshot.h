@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <zs/abi.h>
+#include <zs/key.h>
 
 #include "pin.h"
 
@@ -24,7 +24,7 @@ int zs_snapshot(const struct zs_maps *maps, int (*each)(void *user, const struct
 /* "https://host/target" of a key, terminated; X-Forwarded-Host and -Proto count if they are there. */
 void zs_key_url(const struct zs_key *key, char *out, size_t size);
 
-/* The text of a key's part: 0 target, 1 Host, 2 X-Forwarded-Host, 3 X-Forwarded-Proto. */
-const char *zs_key_text_of(const struct zs_key *key, int part, uint32_t *len);
+/* The text of a key's part; not terminated. */
+const char *zs_key_text_of(const struct zs_key *key, enum zs_key_part part, uint32_t *len);
 
 #endif

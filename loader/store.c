@@ -112,8 +112,7 @@ void zs_store_destroy(struct zs_store *s)
 
 /* --- eviction -------------------------------------------------------------------------------- */
 
-/* SIEVE: from the hand towards the newest, the first object that was not visited goes; visited ones lose
- * their mark. Returns false when there is nothing to evict. */
+/* SIEVE: from the hand towards the newest, the first object without a hit since the hand last passed goes. Returns false when there is nothing to evict. */
 static bool evict_one(struct zs_store *s)
 {
 	struct zs_store_entry *e = s->hand ? s->hand : s->oldest;
@@ -121,9 +120,11 @@ static bool evict_one(struct zs_store *s)
 	for (uint32_t looked = 0; e && looked <= 2 * s->stats.objects; looked++) {
 		struct zs_object *o = object_at(s, e->ref.page);
 
-		if (!__atomic_load_n(&o->visited, __ATOMIC_RELAXED))
+		uint32_t hits = __atomic_load_n(&o->hits, __ATOMIC_RELAXED);
+
+		if (hits == e->hits)
 			break;
-		__atomic_store_n(&o->visited, 0, __ATOMIC_RELAXED);
+		e->hits = hits;
 		e = e->newer ? e->newer : s->oldest;
 	}
 	if (!e)
@@ -163,13 +164,47 @@ static uint32_t round_up(uint32_t n, uint32_t to)
 	return (n + to - 1) / to * to;
 }
 
+/* Where things stand in an extent. */
+struct layout {
+	uint32_t data;
+	uint32_t alt;
+	uint32_t tags;
+	uint32_t end;
+	uint32_t pages;
+};
+
+/* -EFBIG: an answer or a first page would be too long, or the store is too small. */
+static int layout_make(const struct zs_store *s, const struct zs_store_item *item, struct layout *l)
+{
+	uint64_t end;
+
+	if (item->head_len > ZS_ANSWER_HEAD_MAX || item->alt_len > ZS_ANSWER_HEAD_MAX ||
+	    item->body_len > ZS_ANSWER_MAX - item->head_len || item->etag_len > ZS_ETAG_MAX ||
+	    item->tags_len > ZS_ANSWER_HEAD_MAX)
+		return -EFBIG;
+	l->data = round_up(ZS_OBJECT_KEY_OFF + item->key_len + item->etag_len, ZS_STEP);
+	l->alt = round_up(l->data + item->head_len + item->body_len, ZS_STEP);
+	l->tags = l->alt + round_up(item->alt_len, ZS_STEP);
+	end = round_up(l->tags + item->tags_len, ZS_STEP);
+	l->end = (uint32_t)end;
+	l->pages = (uint32_t)((end + ZS_PAGE_SIZE - 1) / ZS_PAGE_SIZE);
+	return l->pages > s->o.count ? -EFBIG : 0;
+}
+
+/* Copies, and clears up to where the next part begins. */
+static void part_write(uint8_t *base, uint32_t from, uint32_t to, const uint8_t *data, uint32_t len)
+{
+	if (len)
+		memcpy(base + from, data, len);
+	memset(base + from + len, 0, to - from - len);
+}
+
 static void object_write(struct zs_store *s, const struct zs_store_item *item, uint32_t first,
-			 uint32_t count, uint32_t serial)
+			 const struct layout *l, uint32_t serial)
 {
 	struct zs_object *o = object_at(s, first);
 	uint8_t *base = (uint8_t *)o;
-	uint32_t data = round_up(ZS_OBJECT_KEY_OFF + item->key_len, ZS_STEP);
-	uint32_t end = data + item->head_len + item->body_len;
+	uint32_t etag = ZS_OBJECT_KEY_OFF + item->key_len, body = l->data + item->head_len;
 
 	*o = (struct zs_object){
 		.magic = ZS_OBJECT_MAGIC,
@@ -177,24 +212,35 @@ static void object_write(struct zs_store *s, const struct zs_store_item *item, u
 		.digest = item->digest,
 		.born = (uint64_t)item->born,
 		.fresh_until = item->fresh_until,
+		.stale_until = item->stale_until > item->fresh_until ? item->stale_until : item->fresh_until,
 		.refresh_at = item->refresh_at,
-		.generation = item->generation,
+		.modified = item->modified,
+		.generation = ~item->generation, /* until it is published */
 		.flush = item->flush,
 		.bucket = item->bucket,
+		.flags = item->flags,
 		.key_len = item->key_len,
-		.data_off = data,
+		.etag_len = item->etag_len,
+		.data_off = l->data,
 		.head_len = item->head_len,
 		.body_len = item->body_len,
 		.age_off = item->age_off,
 		.ttl_off = item->ttl_off,
-		.pages = count,
+		.alt_off = l->alt,
+		.alt_len = item->alt_len,
+		.alt_age_off = item->alt_age_off,
+		.alt_ttl_off = item->alt_ttl_off,
+		.tags_off = l->tags,
+		.tags_len = item->tags_len,
+		.pages = l->pages,
 		.status = item->status,
 	};
 	memcpy(base + ZS_OBJECT_KEY_OFF, item->key, item->key_len);
-	memcpy(base + data, item->head, item->head_len);
-	if (item->body_len)
-		memcpy(base + data + item->head_len, item->body, item->body_len);
-	memset(base + end, 0, (size_t)count * ZS_PAGE_SIZE - end);
+	part_write(base, etag, l->data, item->etag, item->etag_len);
+	memcpy(base + l->data, item->head, item->head_len);
+	part_write(base, body, l->alt, item->body, item->body_len);
+	part_write(base, l->alt, l->tags, item->alt, item->alt_len);
+	part_write(base, l->tags, l->pages * ZS_PAGE_SIZE, item->tags, item->tags_len);
 }
 
 static struct zs_store_entry *entry_new(const struct zs_store_item *item)
@@ -211,7 +257,7 @@ static struct zs_store_entry *entry_new(const struct zs_store_item *item)
 	memcpy(e->request, item->request, item->request_len);
 	e->request_len = item->request_len;
 	e->digest = item->digest;
-	e->fresh_until = item->fresh_until;
+	e->gone_at = item->stale_until > item->fresh_until ? item->stale_until : item->fresh_until;
 	return e;
 }
 
@@ -246,16 +292,30 @@ static bool younger_there(const struct zs_store *s, const struct zs_store_item *
 	       o->flush == item->flush;
 }
 
+/*
+ * The object becomes valid only after the index names it and `still_wanted` was asked: whoever purges
+ * announces it first and then looks at the index, so one of the two sees the other.
+ */
+static bool publish(struct zs_store *s, const struct zs_store_item *item, struct zs_store_entry *e)
+{
+	struct zs_object *o = object_at(s, e->ref.page);
+
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (s->o.still_wanted && !s->o.still_wanted(s->o.user, item))
+		return false;
+	__atomic_store_n(&o->generation, item->generation, __ATOMIC_RELEASE);
+	return true;
+}
+
 int zs_store_put(struct zs_store *s, const struct zs_store_item *item)
 {
-	uint32_t data = round_up(ZS_OBJECT_KEY_OFF + item->key_len, ZS_STEP), first;
-	uint64_t size = (uint64_t)data + item->head_len + item->body_len;
-	uint32_t count = (uint32_t)((round_up((uint32_t)size, ZS_STEP) + ZS_PAGE_SIZE - 1) / ZS_PAGE_SIZE);
 	struct zs_store_entry *e;
-	int err;
+	struct layout l;
+	uint32_t first;
+	int err = layout_make(s, item, &l);
 
-	if (size - data > ZS_ANSWER_MAX || item->head_len > ZS_ANSWER_HEAD_MAX || count > s->o.count)
-		return -EFBIG;
+	if (err)
+		return err;
 	if (younger_there(s, item))
 		return -EEXIST;
 	while (s->stats.objects >= s->o.entries && !*slot_of(s, item->digest))
@@ -264,20 +324,24 @@ int zs_store_put(struct zs_store *s, const struct zs_store_item *item)
 	e = entry_new(item);
 	if (!e)
 		return -ENOMEM;
-	err = room_make(s, count, &first);
+	err = room_make(s, l.pages, &first);
 	if (err)
 		goto out;
 	if (!++s->serial)
 		s->serial = 1;
 	e->ref = (struct zs_ref){.page = first, .serial = s->serial};
-	e->pages = count;
-	object_write(s, item, first, count, s->serial);
+	e->pages = l.pages;
+	object_write(s, item, first, &l, s->serial);
 	if (bpf_map_update_elem(s->o.index_fd, &e->digest, &e->ref, BPF_ANY)) {
 		err = -errno;
-		zs_pages_give(s->pages, first, count);
+		zs_pages_give(s->pages, first, l.pages);
 		goto out;
 	}
 	entry_settle(s, e);
+	if (!publish(s, item, e)) {
+		entry_remove(s, e);
+		return -ECANCELED;
+	}
 	return 0;
 out:
 	free(e->request);
@@ -308,7 +372,7 @@ void zs_store_sweep(struct zs_store *s, uint64_t now, uint32_t flush, const uint
 		struct zs_store_entry *next = e->older;
 		const struct zs_object *o = object_at(s, e->ref.page);
 
-		if (e->fresh_until <= now || o->flush != flush ||
+		if (e->gone_at <= now || o->flush != flush ||
 		    o->generation != (uint32_t)__atomic_load_n(&generations[o->bucket], __ATOMIC_RELAXED)) {
 			entry_remove(s, e);
 			s->stats.expired++;

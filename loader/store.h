@@ -15,6 +15,7 @@
 #include "pages.h"
 
 struct zs_store;
+struct zs_store_item;
 
 struct zs_store_options {
 	int index_fd;      /* borrowed */
@@ -22,6 +23,10 @@ struct zs_store_options {
 	uint32_t count;    /* of pages */
 	uint32_t entries;  /* at most */
 	zs_grace_fn *grace;
+	/* Asked when the index names the object and before it is valid: whether it was purged meanwhile. Null:
+	 * always wanted. */
+	bool (*still_wanted)(void *user, const struct zs_store_item *item);
+	void *user;
 };
 
 /* One object to be. All pointers are borrowed for the call. */
@@ -35,9 +40,20 @@ struct zs_store_item {
 	uint32_t ttl_off;
 	const uint8_t *body;
 	uint32_t body_len;
+	const uint8_t *alt; /* head of a 304, slots as in head; may be null */
+	uint32_t alt_len;
+	uint32_t alt_age_off;
+	uint32_t alt_ttl_off;
+	const uint8_t *etag; /* opaque-tag; may be null */
+	uint32_t etag_len;
+	const uint8_t *tags; /* each with a zero behind it; may be null */
+	uint32_t tags_len;
 	uint32_t status;
+	uint32_t flags;       /* ZS_OBJECT_* */
+	uint64_t modified;    /* as zs_imf_date() has it; 0: none */
 	int64_t born;         /* boot-time ns */
 	uint64_t fresh_until; /* boot-time ns */
+	uint64_t stale_until; /* boot-time ns; not before fresh_until */
 	uint64_t refresh_at;  /* boot-time ns, ~0: never */
 	uint32_t generation;
 	uint32_t flush;
@@ -50,7 +66,8 @@ struct zs_store_item {
 struct zs_store_entry {
 	uint64_t digest;
 	struct zs_ref ref;
-	uint64_t fresh_until;
+	uint64_t gone_at; /* boot-time ns at which the sweep takes it */
+	uint32_t hits;    /* of the object when the hand last passed */
 	uint32_t pages;
 	uint32_t request_len;
 	uint8_t *request;
@@ -78,7 +95,7 @@ void zs_store_destroy(struct zs_store *store);
  * Stores the object under its digest; one that is there is replaced, unless it is valid and younger
  * (-EEXIST): a slow fetch must not undo a later one. Evicts what must go. -EFBIG: larger than the store or
  * ZS_ANSWER_MAX; -ENOSPC: no room although evicted; -ENOMEM; errors of the map update.
- * After a failure the old object is as it was, or evicted.
+ * After a failure the old object is as it was, or evicted. -ECANCELED: it was purged while it was on its way.
  */
 int zs_store_put(struct zs_store *store, const struct zs_store_item *item);
 

@@ -57,7 +57,7 @@ __attribute__((noinline)) int zs_lookup(__u32 id)
 	generation = bpf_map_lookup_elem(&zs_gens, &bucket);
 	if (!generation || (__u32)*generation != o->generation || ctl->flush != o->flush)
 		return LOOKUP_VOID;
-	if (w->event.ev.time >= o->fresh_until)
+	if (w->event.ev.time >= o->stale_until)
 		return LOOKUP_EXPIRED;
 	w->first_page = ref.page;
 	return LOOKUP_FRESH;
@@ -206,7 +206,7 @@ __attribute__((noinline)) int zs_answer(struct sk_msg_md *msg, __u32 id, __u64 c
 	}
 	if (bpf_msg_pop_data(msg, len, total - len + request_len, 0))
 		zs_count(ZS_COUNT_impossible);
-	o->visited = 1;
+	__sync_fetch_and_add(&o->hits, 1);
 	if (now >= o->refresh_at && !o->refresh_asked)
 		refresh_ask(w, o, ctl);
 	zs_count(ZS_COUNT_hits);

@@ -10,9 +10,10 @@
 
 static __always_inline struct zs_tables *tables_get(void)
 {
-	__u32 zero = 0;
+	struct zs_ctl *ctl = zs_ctl_get();
+	__u32 half = ctl ? ctl->tables & 1 : 0;
 
-	return bpf_map_lookup_elem(&zs_tables, &zero);
+	return bpf_map_lookup_elem(&zs_tables, &half);
 }
 
 /* One step of copying; see zs_u64_unaligned for why it is not declared unaligned. */
@@ -166,13 +167,23 @@ static __always_inline int head_values(__u32 id)
 	       zs_head_direct(id, ZS_SLOT_PRAGMA) || zs_head_codings(id) || zs_head_authority(id);
 }
 
-__attribute__((noinline)) int zs_key_text(__u32 id, __u32 part)
+__attribute__((noinline)) int zs_key_name(__u32 id, __u32 part)
 {
 	struct zs_work *w = work_get(id);
 
 	if (!w)
 		return -1;
-	zs_key_put(&w->event.key, &w->request, part);
+	zs_key_put_name(&w->event.key, &w->request, part);
+	return 0;
+}
+
+__attribute__((noinline)) int zs_key_raw(__u32 id)
+{
+	struct zs_work *w = work_get(id);
+
+	if (!w)
+		return -1;
+	zs_key_put_target(&w->event.key, &w->request);
 	return 0;
 }
 
@@ -212,9 +223,8 @@ static __always_inline int head_key(struct zs_work *w, __u32 id, __u32 origin)
 	if (!zs_key_fits(&w->request))
 		return -1;
 	zs_key_begin(&w->event.key, &w->request, origin);
-	return zs_key_text(id, ZS_KEY_TARGET) || zs_key_text(id, ZS_KEY_HOST) ||
-	       zs_key_text(id, ZS_KEY_XFH) || zs_key_text(id, ZS_KEY_XFP) || zs_key_target(id) ||
-	       zs_key_rest(id);
+	return zs_key_name(id, ZS_KEY_HOST) || zs_key_name(id, ZS_KEY_XFH) || zs_key_name(id, ZS_KEY_XFP) ||
+	       zs_key_raw(id) || zs_key_target(id) || zs_key_rest(id);
 }
 
 #endif

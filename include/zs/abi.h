@@ -13,7 +13,7 @@
 #endif
 
 /* Raised whenever a layout below changes: pinned maps of another number are not taken over. */
-#define ZS_ABI 1
+#define ZS_ABI 2
 
 /* --- limits ---------------------------------------------------------------------------------- */
 
@@ -22,14 +22,17 @@
 #define ZS_TARGET_MAX 1024 /* bytes; also the field limits below: what may enter a key */
 #define ZS_HOST_MAX   256
 #define ZS_PROTO_MAX  16
+#define ZS_VARY_FIELDS 4   /* further request fields that the operator made part of the key */
+#define ZS_VARY_MAX   128  /* bytes of each; a longer value passes the request on */
+#define ZS_ETAG_MAX   128  /* opaque-tag, quotes included */
 
 #define ZS_PAGE_SIZE     4096u
 #define ZS_STEP          64u                 /* the answering program copies in steps of this */
 #define ZS_WINDOW        32768u              /* bytes that the answering program fills at a time */
-#define ZS_WINDOWS_MAX   3u
+#define ZS_WINDOWS_MAX   33u
 #define ZS_ANSWER_MAX    (ZS_WINDOW * ZS_WINDOWS_MAX) /* head and body, bytes */
 #define ZS_ANSWER_HEAD_MAX 8192u             /* stored response head, bytes */
-#define ZS_BODY_MAX      (ZS_ANSWER_MAX - ZS_ANSWER_HEAD_MAX) /* 88 KiB */
+#define ZS_BODY_MAX      (1u << 20)          /* bytes */
 #define ZS_SLOT_DIGITS   10                  /* width of the Age and ttl slots in a stored head */
 
 #define ZS_GENERATIONS   65536u              /* power of two */
@@ -37,6 +40,16 @@
 #define ZS_STOP_SLOTS    1024u               /* power of two */
 #define ZS_STOP_SLOT(record) ((((record) >> 20) ^ (record)) & (ZS_STOP_SLOTS - 1))
 #define ZS_REPORT_SIZE   65536u
+
+#define ZS_CLASSES       32u                 /* of requests, by host and path; 0: nothing special */
+#define ZS_CLASS_PARAMS  32u                 /* query parameters that a class names */
+#define ZS_CLASS_COOKIES 16u                 /* cookies that a class ignores */
+#define ZS_SCOPES        1024u               /* places where a class begins to hold */
+#define ZS_SCOPE_PATH    200u                /* bytes of a path that can choose a class */
+
+#define ZS_PURGES        64u                 /* purges remembered for what is in flight; power of two */
+#define ZS_PURGE_TEXT    (ZS_HOST_MAX + ZS_TARGET_MAX + 8)
+#define ZS_CONFIG_SIZE   (256u << 10)        /* bytes of configuration text, header included */
 
 #define ZS_RECORD_CHUNK  16384u              /* payload bytes per event at most */
 
@@ -95,20 +108,62 @@ ZS_ASSERT_SIZE(struct zs_conn, 80);
 #define ZS_AE_ZSTD    0x04u
 #define ZS_AE_PRESENT 0x08u /* the field was there, even if empty */
 
-#define ZS_KEY_TEXT_MAX (ZS_TARGET_MAX + 2 * ZS_HOST_MAX + ZS_PROTO_MAX)
+#define ZS_KEY_TEXT_MAX (2 * ZS_HOST_MAX + ZS_PROTO_MAX + ZS_VARY_FIELDS * ZS_VARY_MAX + ZS_TARGET_MAX)
 
-/* Header words, then target, Host, X-Forwarded-Host, X-Forwarded-Proto, each padded with zeros to
- * eight bytes. Host and X-Forwarded-* in lower case. Compared byte for byte. */
+/* Header words, then Host, X-Forwarded-Host, X-Forwarded-Proto, the values of the operator's Vary fields, and
+ * the target, each padded with zeros to eight bytes. Host and X-Forwarded-* in lower case. Compared byte for
+ * byte. The target is as it was sent, but for query parameters that the operator's rules drop or sort. */
 struct zs_key {
 	__u32 origin;
-	__u16 target_len;
 	__u16 host_len;
 	__u16 xfh_len;
 	__u16 xfp_len;
-	__u32 ae; /* ZS_AE_* */
+	__u16 target_len;
+	__u16 vary_len[ZS_VARY_FIELDS];
+	__u16 ae;        /* ZS_AE_* */
+	__u16 vary_seen; /* bit per Vary field that was there, even if empty */
 	__u8 text[ZS_KEY_TEXT_MAX];
 };
-ZS_ASSERT_SIZE(struct zs_key, 16 + ZS_KEY_TEXT_MAX);
+ZS_ASSERT_SIZE(struct zs_key, 24 + ZS_KEY_TEXT_MAX);
+
+/* --- classes of requests ---------------------------------------------------------------------- */
+
+/* What the operator's rules say about a request before there is a response. The loader writes the half of
+ * the maps that is not in use (zs_ctl.tables), then switches. */
+#define ZS_CLASS_KEEP       0x01u /* of the query, only the named parameters are part of the key */
+#define ZS_CLASS_DROP       0x02u /* the named parameters are not part of the key */
+#define ZS_CLASS_SORT       0x04u /* parameters of different names may change places */
+#define ZS_CLASS_COOKIES_ON 0x08u /* requests whose cookies are all named may be answered */
+#define ZS_CLASS_AUTHORIZED 0x10u /* RFC 9111 3.5 instead of passing Authorization on */
+
+/* A name, or what a name begins with. Zero padded; parameters and cookies as they are written. */
+struct zs_pattern {
+	__u8 text[32];
+	__u32 len;
+	__u32 prefix; /* 1: any name that begins so */
+};
+ZS_ASSERT_SIZE(struct zs_pattern, 40);
+
+/* Value of zs_classes, at half * ZS_CLASSES + class. */
+struct zs_class {
+	__u32 flags; /* ZS_CLASS_* */
+	__u32 params;
+	__u32 cookies;
+	__u32 zero;
+	struct zs_pattern param[ZS_CLASS_PARAMS];
+	struct zs_pattern cookie[ZS_CLASS_COOKIES];
+};
+ZS_ASSERT_SIZE(struct zs_class, 16 + 40 * (ZS_CLASS_PARAMS + ZS_CLASS_COOKIES));
+
+/* Key of zs_scopes, a longest-prefix-match map: the class of a request is that of the longest path prefix
+ * below its host, or below any host (0) if its own has none. The value is a __u32. */
+struct zs_scope_key {
+	__u32 prefixlen; /* bits behind this word */
+	__u32 half;
+	__u64 host;      /* zs_scope_host(); 0: any */
+	__u8 path[ZS_SCOPE_PATH];
+};
+ZS_ASSERT_SIZE(struct zs_scope_key, 16 + ZS_SCOPE_PATH);
 
 /* --- store ----------------------------------------------------------------------------------- */
 
@@ -121,34 +176,48 @@ ZS_ASSERT_SIZE(struct zs_ref, 8);
 
 #define ZS_OBJECT_MAGIC 0x7a734f42u
 
-/* Begins the first page of an extent. The key follows at once; the response (head, then body) begins
- * at `data_off` of the extent, a multiple of ZS_STEP, and runs on through consecutive pages. Written
- * by user space before the index names it; afterwards the kernel writes `visited` and
- * `refresh_asked` only, and user space frees the pages after an RCU grace period. */
+#define ZS_OBJECT_AUTHORIZED 0x01u /* may answer requests with Authorization (RFC 9111 3.5) */
+
+/* Begins the first page of an extent. The key follows at once, behind it the ETag; the response (head, then
+ * body) begins at `data_off` of the extent, a multiple of ZS_STEP, and runs on through consecutive pages;
+ * behind it, at `alt_off`, a multiple of ZS_STEP too, the head of a 304, and at `tags_off` the tags, each
+ * with a zero behind it. Written by user space before the index names it; afterwards the kernel writes `hits`
+ * and `refresh_asked` only, user space what is marked with *, and the pages are freed after an RCU grace
+ * period. */
 struct zs_object {
 	__u32 magic;
 	__u32 serial;
 	__u64 digest;
 	__u64 born;        /* boot-time ns at which its age was 0; may lie before the boot: signed */
-	__u64 fresh_until; /* boot-time ns; from then on it is not served */
-	__u64 refresh_at;  /* boot-time ns; the first hit after it asks for a refresh; ~0: never */
-	__u32 generation;  /* of its bucket, seen when the request passed */
+	__u64 fresh_until; /* * boot-time ns; from then on it is stale */
+	__u64 stale_until; /* * boot-time ns; from then on it is not served; not before fresh_until */
+	__u64 refresh_at;  /* * boot-time ns; the first hit after it asks for a refresh; ~0: never */
+	__u64 modified;    /* Last-Modified or Date as zs_imf_date() has it; 0: none */
+	__u32 generation;  /* * of its bucket, seen when the request passed; ~: not published yet */
 	__u32 flush;       /* zs_ctl.flush seen when the request passed */
 	__u32 bucket;
+	__u32 flags;       /* ZS_OBJECT_* */
 	__u32 key_len;     /* header words and padded text, a multiple of 8 */
+	__u32 etag_len;    /* bytes at ZS_OBJECT_KEY_OFF + key_len: the opaque-tag; 0: none */
 	__u32 data_off;
 	__u32 head_len;    /* bytes, CRLFCRLF included */
 	__u32 body_len;
 	__u32 age_off;     /* of the Age slot within the head; ZS_SLOT_DIGITS wide */
 	__u32 ttl_off;
-	__u32 visited;
-	__u32 refresh_asked;
+	__u32 alt_off;
+	__u32 alt_len;     /* bytes; 0: no 304 */
+	__u32 alt_age_off;
+	__u32 alt_ttl_off;
+	__u32 tags_off;
+	__u32 tags_len;
+	__u32 hits;
+	__u32 refresh_asked; /* * */
 	__u32 pages;       /* length of the extent */
 	__u32 status;
-	__u32 zero[5];
+	__u32 zero[3];
 };
-ZS_ASSERT_SIZE(struct zs_object, 112);
-#define ZS_OBJECT_KEY_OFF 112u
+ZS_ASSERT_SIZE(struct zs_object, 152);
+#define ZS_OBJECT_KEY_OFF 152u
 
 /* --- control --------------------------------------------------------------------------------- */
 
@@ -171,14 +240,52 @@ struct zs_ctl {
 	__u32 origins;     /* the highest origin id given out: none is ever given out twice */
 	__u32 pressure;    /* TCP memory is short: answer nothing */
 	__u32 stored;      /* objects in the store; 0: no look-up can succeed */
+	__u32 tables;      /* the half of zs_tables, zs_classes and zs_scopes that is in use: 0 or 1 */
+	__u32 scopes;      /* places in that half of zs_scopes; 0: every request is of class 0 */
+	__u32 vary;        /* Vary fields that the tables make part of the key */
+	__u32 config_seq;  /* raised by `reload` behind a new text in zs_config */
+	__u32 config_done; /* of the agent: the config_seq that it has taken over */
+	__u32 zero;
+	__u64 purge_seq;   /* number of the newest purge in zs_purges; from 1 */
+	__u64 purge_done;  /* of the agent: the newest one that it has carried out */
 };
-ZS_ASSERT_SIZE(struct zs_ctl, 88);
+ZS_ASSERT_SIZE(struct zs_ctl, 128);
+
+/* --- purges and configuration ------------------------------------------------------------------ */
+
+enum zs_purge_kind {
+	ZS_PURGE_PREFIX = 1, /* host_len bytes of host, then the beginning of a target; host_len 0: any host */
+	ZS_PURGE_TAG,        /* a tag, byte for byte */
+};
+
+/* The newest ZS_PURGES purges that are not by generation: value of zs_purges at seq % ZS_PURGES. Whoever
+ * purges takes the next number under a lock on the instance, writes the entry, publishes zs_ctl.purge_seq, and
+ * then takes what matches out of the index; the agent does not store what a purge newer than its request
+ * matches. */
+struct zs_purge {
+	__u64 seq;  /* written last */
+	__u64 time; /* boot-time ns */
+	__u32 kind; /* enum zs_purge_kind */
+	__u32 soft; /* 1: to be stale, not gone; the agent carries it out */
+	__u32 host_len;
+	__u32 text_len; /* host_len included */
+	__u8 text[ZS_PURGE_TEXT];
+};
+ZS_ASSERT_SIZE(struct zs_purge, 32 + ZS_PURGE_TEXT);
+
+/* One value, mmap-ed: the text of the configuration file, for the agent. Even `seq`: whole. */
+struct zs_config_text {
+	__u32 seq;
+	__u32 len;
+	__u8 text[ZS_CONFIG_SIZE - 8];
+};
+ZS_ASSERT_SIZE(struct zs_config_text, ZS_CONFIG_SIZE);
 
 /* Hold-off: keyed by a digest, not recorded before `until` (boot-time ns). */
 struct zs_holdoff {
 	__u64 until;
-	__u32 level; /* how often in a row; the agent doubles the time with it */
-	__u32 zero;
+	__u32 level;  /* how often in a row; the agent doubles the time with it */
+	__u32 reason; /* for `explain`: 1 + enum zs_policy_reason, 0: malformed, too large or cut short */
 };
 ZS_ASSERT_SIZE(struct zs_holdoff, 16);
 

@@ -62,43 +62,57 @@ zs_inline __u32 zs_pad8(__u32 n)
 	return (n + 7) & ~7u;
 }
 
-#define ZS_KEY_HEAD 16u /* bytes before the text */
+#define ZS_KEY_HEAD 24u /* bytes before the text */
+
+/* Where in the text the target begins. */
+zs_inline __u32 zs_key_target_at(const struct zs_key *k)
+{
+	__u32 at = zs_pad8(k->host_len) + zs_pad8(k->xfh_len) + zs_pad8(k->xfp_len), i;
+
+	ZS_UNROLL
+	for (i = 0; i < ZS_VARY_FIELDS; i++)
+		at += zs_pad8(k->vary_len[i]);
+	return at;
+}
 
 /* Length of a key in bytes, header words included; a multiple of eight. */
 zs_inline __u32 zs_key_len(const struct zs_key *k)
 {
-	return ZS_KEY_HEAD + zs_pad8(k->target_len) + zs_pad8(k->host_len) + zs_pad8(k->xfh_len) +
-	       zs_pad8(k->xfp_len);
+	return ZS_KEY_HEAD + zs_key_target_at(k) + zs_pad8(k->target_len);
 }
 
-/* The words that all variants of one target share: their hash is the generation bucket. */
-zs_inline void zs_key_hash_target(struct zs_sip *s, const struct zs_key *k)
+/* Hashes `len` bytes of text from `start` on, at most `most`; all multiples of eight. */
+zs_inline void zs_key_hash_text(struct zs_sip *s, const struct zs_key *k, __u32 start, __u32 len, __u32 most)
 {
-	__u32 end = zs_pad8(k->target_len) + zs_pad8(k->host_len), o;
+	__u32 o;
 
-	zs_sip_word(s, (__u64)k->origin << 32 | (__u32)k->target_len << 16 | k->host_len);
-	for (o = 0; o < ZS_TARGET_MAX + ZS_HOST_MAX; o += 8) {
-		if (o >= end)
-			break;
-		zs_sip_word(s, zs_load64(&k->text[o]));
-	}
-}
-
-/* The rest of the key, after zs_key_hash_target(). */
-zs_inline void zs_key_hash_rest(struct zs_sip *s, const struct zs_key *k)
-{
-	__u32 start = zs_pad8(k->target_len) + zs_pad8(k->host_len), o;
-	__u32 len = zs_pad8(k->xfh_len) + zs_pad8(k->xfp_len);
-
-	zs_sip_word(s, (__u64)k->ae << 32 | (__u32)k->xfh_len << 16 | k->xfp_len);
-	for (o = 0; o < ZS_HOST_MAX + ZS_PROTO_MAX; o += 8) {
-		__u64 at = start + o;
+	for (o = 0; o < most; o += 8) {
+		__u64 at = (__u64)start + o;
 
 		zs_pin(at);
 		if (o >= len || at > ZS_KEY_TEXT_MAX - 8)
 			break;
 		zs_sip_word(s, zs_load64(&k->text[at]));
 	}
+}
+
+/* The words that all variants of one target share: their hash is the generation bucket. */
+zs_inline void zs_key_hash_target(struct zs_sip *s, const struct zs_key *k)
+{
+	zs_sip_word(s, (__u64)k->origin << 32 | (__u32)k->target_len << 16 | k->host_len);
+	zs_key_hash_text(s, k, 0, zs_pad8(k->host_len), ZS_HOST_MAX);
+	zs_key_hash_text(s, k, zs_key_target_at(k), zs_pad8(k->target_len), ZS_TARGET_MAX);
+}
+
+#define ZS_KEY_REST_MAX (ZS_HOST_MAX + ZS_PROTO_MAX + ZS_VARY_FIELDS * ZS_VARY_MAX)
+/* The rest of the key, after zs_key_hash_target(). */
+zs_inline void zs_key_hash_rest(struct zs_sip *s, const struct zs_key *k)
+{
+	__u32 start = zs_pad8(k->host_len);
+
+	zs_sip_word(s, (__u64)k->ae << 48 | (__u64)k->vary_seen << 32 | (__u32)k->xfh_len << 16 | k->xfp_len);
+	zs_sip_word(s, zs_load64((const __u8 *)k->vary_len));
+	zs_key_hash_text(s, k, start, zs_key_target_at(k) - start, ZS_KEY_REST_MAX);
 }
 
 zs_inline __u32 zs_key_bucket(const struct zs_key *k, __u64 seed0, __u64 seed1)
@@ -135,29 +149,57 @@ zs_inline int zs_key_fits(const struct zs_request *r)
 }
 
 /* The parts of the text, in their order. */
-enum zs_key_part { ZS_KEY_TARGET, ZS_KEY_HOST, ZS_KEY_XFH, ZS_KEY_XFP, ZS_KEY_PARTS };
+enum zs_key_part {
+	ZS_KEY_HOST,
+	ZS_KEY_XFH,
+	ZS_KEY_XFP,
+	ZS_KEY_VARY,
+	ZS_KEY_TARGET = ZS_KEY_VARY + ZS_VARY_FIELDS,
+	ZS_KEY_PARTS,
+};
 
-/* The header words. The parts below read their places from here: by way of memory, and one at a time, so
- * that the verifier does not follow every length of one part through the loops of the next. */
+/* The header words, for a request without a class of its own. The parts below read their places from here:
+ * by way of memory, and one at a time, so that the verifier does not follow every length of one part through
+ * the loops of the next. */
 zs_inline void zs_key_begin(struct zs_key *k, const struct zs_request *r, __u32 origin)
 {
 	k->origin = origin;
-	k->target_len = (__u16)(r->line[0].end - r->line[0].value);
 	k->host_len = (__u16)zs_span_len(&r->slot[ZS_SLOT_HOST]);
 	k->xfh_len = (__u16)zs_span_len(&r->slot[ZS_SLOT_XFH]);
 	k->xfp_len = (__u16)zs_span_len(&r->slot[ZS_SLOT_XFP]);
-	k->ae = r->ae;
+	k->target_len = (__u16)(r->line[0].end - r->line[0].value);
+	k->ae = (__u16)r->ae;
+	k->vary_seen = 0;
+	ZS_UNROLL
+	for (int i = 0; i < ZS_VARY_FIELDS; i++)
+		k->vary_len[i] = 0;
 }
 
-zs_inline void zs_key_put(struct zs_key *k, const struct zs_request *r, enum zs_key_part part)
+/* Copies `len` bytes of the head from `start` on into the text at `at`, in lower case if told so; at most
+ * `most` bytes. */
+zs_inline void zs_key_copy(struct zs_key *k, const struct zs_request *r, __u32 at, __u32 start, __u32 len,
+			   __u32 most, int lower)
 {
-	__u32 at = 0, start = r->line[0].value, len = k->target_len, o;
+	__u32 o;
 
-	if (part >= ZS_KEY_HOST) {
-		at += zs_pad8(k->target_len);
-		start = r->slot[ZS_SLOT_HOST].start;
-		len = k->host_len;
+	for (o = 0; o < most; o += 8) {
+		__u64 to = (__u64)at + o, w;
+
+		zs_pin(to);
+		if (o >= len || to > ZS_KEY_TEXT_MAX - 8)
+			break;
+		w = zs_load64(zs_request_at(r, start + o));
+		if (lower)
+			w = zs_lower8(w);
+		zs_store64(&k->text[to], zs_keep_bytes(w, len - o));
 	}
+}
+
+/* Host, X-Forwarded-Host or X-Forwarded-Proto. */
+zs_inline void zs_key_put_name(struct zs_key *k, const struct zs_request *r, enum zs_key_part part)
+{
+	__u32 at = 0, start = r->slot[ZS_SLOT_HOST].start, len = k->host_len;
+
 	if (part >= ZS_KEY_XFH) {
 		at += zs_pad8(k->host_len);
 		start = r->slot[ZS_SLOT_XFH].start;
@@ -168,26 +210,22 @@ zs_inline void zs_key_put(struct zs_key *k, const struct zs_request *r, enum zs_
 		start = r->slot[ZS_SLOT_XFP].start;
 		len = k->xfp_len;
 	}
-	for (o = 0; o < ZS_TARGET_MAX; o += 8) {
-		__u64 to = (__u64)at + o, w;
+	zs_key_copy(k, r, at, start, len, ZS_HOST_MAX, 1);
+}
 
-		zs_pin(to);
-		if (o >= len || to > ZS_KEY_TEXT_MAX - 8)
-			break;
-		w = zs_load64(zs_request_at(r, start + o));
-		if (part != ZS_KEY_TARGET)
-			w = zs_lower8(w);
-		zs_store64(&k->text[to], zs_keep_bytes(w, len - o));
-	}
+/* The target as it was sent; the parts before it are there. */
+zs_inline void zs_key_put_target(struct zs_key *k, const struct zs_request *r)
+{
+	zs_key_copy(k, r, zs_key_target_at(k), r->line[0].value, k->target_len, ZS_TARGET_MAX, 0);
 }
 
 zs_inline void zs_key_build(struct zs_key *k, const struct zs_request *r, __u32 origin)
 {
 	zs_key_begin(k, r, origin);
-	zs_key_put(k, r, ZS_KEY_TARGET);
-	zs_key_put(k, r, ZS_KEY_HOST);
-	zs_key_put(k, r, ZS_KEY_XFH);
-	zs_key_put(k, r, ZS_KEY_XFP);
+	zs_key_put_name(k, r, ZS_KEY_HOST);
+	zs_key_put_name(k, r, ZS_KEY_XFH);
+	zs_key_put_name(k, r, ZS_KEY_XFP);
+	zs_key_put_target(k, r);
 }
 
 /* Byte for byte, in words. Both hold zs_key_len() bytes; a shorter key differs in its header words. */

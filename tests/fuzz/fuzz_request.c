@@ -456,10 +456,10 @@ static void check_key(const struct zs_request *req, const struct reference *r, c
 	expect(zs_key_fits(req));
 	memset(&k, 0xff, sizeof(k));
 	zs_key_build(&k, req, 3);
-	check_part(&k, &at, p, r->target, false);
 	check_part(&k, &at, p, r->host, true);
 	check_part(&k, &at, p, r->xfh, true);
 	check_part(&k, &at, p, r->xfp, true);
+	check_part(&k, &at, p, r->target, false);
 	expect(zs_key_len(&k) == ZS_KEY_HEAD + at && k.origin == 3 && k.ae == r->ae);
 	expect(k.target_len == r->target.len && k.host_len == r->host.len &&
 	       k.xfh_len == r->xfh.len && k.xfp_len == r->xfp.len);

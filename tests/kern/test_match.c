@@ -271,7 +271,7 @@ static void test_never_stale(void **state)
 
 		kern_put("/brief", 10, 60);
 		o = kern_object("/brief");
-		until = o->fresh_until = zs_boot_ns() + 20 * MS;
+		until = o->fresh_until = o->stale_until = zs_boot_ns() + 20 * MS;
 		do {
 			sent = zs_boot_ns();
 			kern_send(kern.dialer, request, len);
@@ -295,7 +295,7 @@ static void test_expired_at_once(void **state)
 	kern_put("/expired", 10, 0);
 	kern_miss("/expired");
 	kern_put("/expired", 10, 60);
-	kern_object("/expired")->fresh_until = 0;
+	kern_object("/expired")->fresh_until = kern_object("/expired")->stale_until = 0;
 	kern_miss("/expired");
 	assert_int_equal(kern_count(ZS_COUNT_expired), 2);
 }

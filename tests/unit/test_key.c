@@ -166,18 +166,21 @@ static size_t part_put(uint8_t *out, const char *text, int lower)
 /* The layout of abi.h, byte by byte. */
 static size_t expect(uint8_t *out, const struct parts *p, uint32_t ae)
 {
-	uint16_t lens[] = {(uint16_t)strlen(p->target), (uint16_t)strlen(p->host),
+	uint16_t lens[] = {(uint16_t)strlen(p->host),
 			   (uint16_t)(p->xfh ? strlen(p->xfh) : 0),
-			   (uint16_t)(p->xfp ? strlen(p->xfp) : 0)};
-	size_t len = 16;
+			   (uint16_t)(p->xfp ? strlen(p->xfp) : 0),
+			   (uint16_t)strlen(p->target)},
+		 coding = (uint16_t)ae;
+	size_t len = 24;
 
+	memset(out, 0, len);
 	memcpy(out, &p->origin, 4);
 	memcpy(out + 4, lens, 8);
-	memcpy(out + 12, &ae, 4);
-	len += part_put(out + len, p->target, 0);
+	memcpy(out + 20, &coding, 2);
 	len += part_put(out + len, p->host, 1);
 	len += part_put(out + len, p->xfh, 1);
 	len += part_put(out + len, p->xfp, 1);
+	len += part_put(out + len, p->target, 0);
 	return len;
 }
 
@@ -231,8 +234,8 @@ static void test_digests(void **state)
 					  t % 2 ? "gzip" : NULL,
 					  t * h};
 			uint8_t bytes[512];
-			uint16_t lens[4];
-			uint32_t rest;
+			uint16_t lens[4], seen[2];
+			uint32_t rest, hosted;
 			struct zs_key k;
 			size_t len;
 
@@ -245,18 +248,24 @@ static void test_digests(void **state)
 			lens[1] = k.target_len;
 			memcpy(bytes, lens, 4);
 			memcpy(bytes + 4, &k.origin, 4);
-			len = zs_pad8(k.target_len) + zs_pad8(k.host_len);
-			memcpy(bytes + 8, k.text, len);
+			hosted = zs_pad8(k.host_len);
+			len = hosted + zs_pad8(k.target_len);
+			memcpy(bytes + 8, k.text, hosted);
+			memcpy(bytes + 8 + hosted, k.text + zs_key_target_at(&k),
+			       zs_pad8(k.target_len));
 			assert_int_equal(zs_key_bucket(&k, SEED0, SEED1),
 					 reference(bytes, 8 + len, 0) % ZS_GENERATIONS);
 			lens[2] = k.xfp_len;
 			lens[3] = k.xfh_len;
 			memcpy(bytes + 8 + len, lens + 2, 4);
-			memcpy(bytes + 12 + len, &k.ae, 4);
-			rest = zs_key_len(&k) - ZS_KEY_HEAD - (uint32_t)len;
-			memcpy(bytes + 16 + len, k.text + len, rest);
+			seen[0] = k.vary_seen;
+			seen[1] = k.ae;
+			memcpy(bytes + 12 + len, seen, 4);
+			memcpy(bytes + 16 + len, k.vary_len, 8);
+			rest = zs_key_target_at(&k) - hosted;
+			memcpy(bytes + 24 + len, k.text + hosted, rest);
 			assert_true(zs_key_digest(&k, SEED0, SEED1) ==
-				    reference(bytes, 16 + len + rest, 0));
+				    reference(bytes, 24 + len + rest, 0));
 		}
 	}
 }

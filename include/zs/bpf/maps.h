@@ -134,13 +134,52 @@ struct zs_counters_map {
 };
 ZS_MAP(zs_counters_map, zs_counters);
 
+/* Two halves; see zs_ctl.tables. */
 struct zs_tables_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, 2);
 	__type(key, __u32);
 	__type(value, struct zs_tables);
 };
 ZS_MAP(zs_tables_map, zs_tables);
+
+/* Two halves, as with zs_tables. */
+struct zs_classes_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2 * ZS_CLASSES);
+	__type(key, __u32);
+	__type(value, struct zs_class);
+};
+ZS_MAP(zs_classes_map, zs_classes);
+
+/* Two halves: the key's second word. */
+struct zs_scopes_map {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 2 * ZS_SCOPES);
+	__type(key, struct zs_scope_key);
+	__type(value, __u32);
+};
+ZS_MAP(zs_scopes_map, zs_scopes);
+
+/* Not read by programs. */
+struct zs_purges_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, ZS_PURGES);
+	__type(key, __u32);
+	__type(value, struct zs_purge);
+};
+ZS_MAP(zs_purges_map, zs_purges);
+
+struct zs_config_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct zs_config_text);
+};
+ZS_MAP(zs_config_map, zs_config);
 
 /* One work space: an event under construction, and the request it is made from. The sk_msg program runs
  * in process context and can be preempted by another task's run on the same CPU, so "per CPU" does not
