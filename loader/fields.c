@@ -36,6 +36,41 @@ static void bytes_build(struct zs_tables *t)
 	}
 }
 
+/* The grammar of a list of entity-tags (RFC 9110 8.8.3, 5.6.1), for condition.h. */
+static void etags_build(struct zs_tables *t)
+{
+	enum kind { QUOTE, LETTER_W, SLASH, BLANK, COMMA, OTHER, NEVER, KINDS };
+	static const __u8 next[][KINDS] = {
+		[ZS_ETAG_BEFORE] = {[QUOTE] = ZS_ETAG_INSIDE | ZS_ETAG_TAG, [LETTER_W] = ZS_ETAG_WEAK,
+				    [BLANK] = ZS_ETAG_BEFORE, [COMMA] = ZS_ETAG_BEFORE, [SLASH] = ZS_ETAG_BAD,
+				    [OTHER] = ZS_ETAG_BAD, [NEVER] = ZS_ETAG_BAD},
+		[ZS_ETAG_WEAK] = {ZS_ETAG_BAD, ZS_ETAG_BAD, ZS_ETAG_OPEN, ZS_ETAG_BAD, ZS_ETAG_BAD, ZS_ETAG_BAD,
+				  ZS_ETAG_BAD},
+		[ZS_ETAG_OPEN] = {ZS_ETAG_INSIDE | ZS_ETAG_TAG, ZS_ETAG_BAD, ZS_ETAG_BAD, ZS_ETAG_BAD,
+				  ZS_ETAG_BAD, ZS_ETAG_BAD, ZS_ETAG_BAD},
+		[ZS_ETAG_INSIDE] = {[QUOTE] = ZS_ETAG_CLOSED | ZS_ETAG_TAG,
+				    [LETTER_W] = ZS_ETAG_INSIDE | ZS_ETAG_TAG,
+				    [SLASH] = ZS_ETAG_INSIDE | ZS_ETAG_TAG, [BLANK] = ZS_ETAG_BAD,
+				    [COMMA] = ZS_ETAG_INSIDE | ZS_ETAG_TAG,
+				    [OTHER] = ZS_ETAG_INSIDE | ZS_ETAG_TAG, [NEVER] = ZS_ETAG_BAD},
+		[ZS_ETAG_CLOSED] = {[QUOTE] = ZS_ETAG_BAD, [LETTER_W] = ZS_ETAG_BAD, [SLASH] = ZS_ETAG_BAD,
+				    [BLANK] = ZS_ETAG_CLOSED, [COMMA] = ZS_ETAG_BEFORE, [OTHER] = ZS_ETAG_BAD,
+				    [NEVER] = ZS_ETAG_BAD},
+	};
+
+	memset(t->etag, ZS_ETAG_BAD, sizeof(t->etag));
+	for (size_t step = 0; step < sizeof(next) / sizeof(next[0]); step++)
+		memcpy(t->etag + 8 * step, next[step], KINDS);
+	memset(t->etag_byte, OTHER, sizeof(t->etag_byte));
+	memset(t->etag_byte, NEVER, ' ');
+	t->etag_byte[0x7f] = NEVER;
+	t->etag_byte['"'] = QUOTE;
+	t->etag_byte['W'] = LETTER_W;
+	t->etag_byte['/'] = SLASH;
+	t->etag_byte[' '] = t->etag_byte['\t'] = BLANK;
+	t->etag_byte[','] = COMMA;
+}
+
 /* A name in the form in which the recogniser compares it. */
 static int name_words(const char *name, __u64 *word, size_t *len)
 {
@@ -93,6 +128,7 @@ int zs_fields_build(struct zs_tables *t)
 {
 	memset(t, 0, sizeof(*t));
 	bytes_build(t);
+	etags_build(t);
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
 		int err = name_add(t, known[i].name, known[i].slot, known[i].flags);
 

@@ -229,12 +229,16 @@ int zs_rig_put(struct zs_rig *rig, const char *target, const uint8_t *body, uint
 {
 	static struct zs_request request;
 	static struct zs_key key;
-	struct zs_store_item item = {.key = &key, .body = body, .body_len = body_len, .status = 200};
+	struct zs_store_item item = rig->more;
 	uint64_t now = zs_boot_ns();
 	int err = key_build(rig, target, &key, &request);
 
 	if (err)
 		return err;
+	item.key = &key;
+	item.body = body;
+	item.body_len = body_len;
+	item.status = item.status ? item.status : 200;
 	item.head = (uint8_t *)head;
 	item.age_off = (uint32_t)sprintf(head, "HTTP/1.1 200 OK\r\nContent-Length: %u\r\nAge: ", body_len);
 	item.ttl_off = item.age_off + (uint32_t)sprintf(head + item.age_off, "%*s\r\nCache-Status: zeroserve; hit; ttl=",
@@ -275,7 +279,7 @@ int zs_rig_head_equal(const char *stored, const char *received, size_t len)
 	for (; i < len; i++) {
 		if (stored[i] == received[i])
 			continue;
-		if (stored[i] != ' ' || received[i] < '0' || received[i] > '9')
+		if (stored[i] != ' ' || ((received[i] < '0' || received[i] > '9') && received[i] != '-'))
 			return 0;
 		digits++;
 	}

@@ -28,6 +28,7 @@ struct zs_rig {
 	uint64_t *generations;
 	uint8_t *pages;
 	struct zs_store *store;
+	struct zs_store_item more; /* what zs_rig_put() stores beside head and body: ETag, 304, stale_until, ... */
 	int listener;
 	uint16_t port;
 };

@@ -25,10 +25,18 @@ static __always_inline struct zs_page *page_get(__u32 index)
 	return bpf_map_lookup_elem(&zs_pages, &index);
 }
 
-enum lookup { LOOKUP_NONE, LOOKUP_FRESH, LOOKUP_EXPIRED, LOOKUP_VOID };
+enum lookup { LOOKUP_NONE, LOOKUP_USABLE, LOOKUP_EXPIRED, LOOKUP_VOID };
 
-/* Whether the object that the index names for this digest may answer the request in the work space.
- * `first` is set to its first page when LOOKUP_FRESH. */
+/* Without an agent that lives nothing is revalidated, so nothing stale is served (RFC 5861 3). */
+#define HEARTBEAT_NS (2 * NS_PER_S)
+
+static __always_inline int stale_usable(const struct zs_object *o, const struct zs_ctl *ctl, __u64 now)
+{
+	return now < o->stale_until && now < ctl->heartbeat + HEARTBEAT_NS;
+}
+
+/* Whether the object that the index names for this digest may answer the request in the work space. Its first
+ * page is noted there when LOOKUP_USABLE. */
 __attribute__((noinline)) int zs_lookup(__u32 id)
 {
 	struct zs_work *w = work_get(id);
@@ -57,10 +65,34 @@ __attribute__((noinline)) int zs_lookup(__u32 id)
 	generation = bpf_map_lookup_elem(&zs_gens, &bucket);
 	if (!generation || (__u32)*generation != o->generation || ctl->flush != o->flush)
 		return LOOKUP_VOID;
-	if (w->event.ev.time >= o->stale_until)
+	if (w->event.ev.time >= o->fresh_until && !stale_usable(o, ctl, w->event.ev.time))
 		return LOOKUP_EXPIRED;
 	w->first_page = ref.page;
-	return LOOKUP_FRESH;
+	return LOOKUP_USABLE;
+}
+
+/* zs_not_modified() for the object in the work space's first page. */
+__attribute__((noinline)) int zs_validate(__u32 id)
+{
+	struct zs_work *w = work_get(id);
+	struct zs_tables *t = tables_get();
+	struct zs_page *page;
+	struct zs_object *o;
+	__u64 etag;
+
+	if (!w || !t)
+		return -1;
+	page = page_get(w->first_page);
+	if (!page)
+		return -1;
+	o = (struct zs_object *)page;
+	if (o->status != 200) /* RFC 9110 13.2.1 */
+		return 0;
+	etag = ZS_OBJECT_KEY_OFF + (__u64)o->key_len;
+	zs_pin(etag);
+	if (etag > ZS_PAGE_SIZE - 2 * ZS_ETAG_MAX)
+		return -1;
+	return zs_not_modified(&w->request, t, page->byte + etag, o->etag_len, o->modified);
 }
 
 /*
@@ -105,16 +137,17 @@ static __always_inline __u64 decimal8(__u64 value)
 }
 
 /* Writes a number into a slot of the head, which stands in the message's first window. */
-__attribute__((noinline)) int zs_slot_write(struct sk_msg_md *msg, __u32 off, __u64 value)
+__attribute__((noinline)) int zs_slot_write(struct sk_msg_md *msg, __u32 off, __s64 value)
 {
 	void *data = msg->data, *end = msg->data_end;
+	__u64 text = decimal8(value < 0 ? -value : value);
 
 	off &= ZS_ANSWER_HEAD_MAX - 1;
 	if (data + off + ZS_SLOT_DIGITS > end)
 		return -1;
-	*(zs_u64_unaligned *)(data + off) = decimal8(value);
-	*(__u8 *)(data + off + 8) = ' ';
+	*(__u8 *)(data + off + 8) = value < 0 ? text >> 56 : ' ';
 	*(__u8 *)(data + off + 9) = ' ';
+	*(zs_u64_unaligned *)(data + off) = value < 0 ? text << 8 | '-' : text;
 	return 0;
 }
 
@@ -133,8 +166,7 @@ static __always_inline __u32 window_len(__u32 total, __u32 n)
  * pointer reaches 64 KiB at most. Pulling a range that lies in one element moves nothing. The first window
  * comes last, and stays in view for the slots. 0: every byte is written.
  */
-static __always_inline int windows_fill(struct sk_msg_md *msg, const struct zs_object *o, __u32 first,
-					__u32 total)
+static __always_inline int windows_fill(struct sk_msg_md *msg, __u32 first, __u32 from, __u32 total)
 {
 	for (int n = ZS_WINDOWS_MAX - 1; n >= 0; n--) {
 		__u32 len = window_len(total, n), at = n * ZS_WINDOW;
@@ -143,7 +175,7 @@ static __always_inline int windows_fill(struct sk_msg_md *msg, const struct zs_o
 			continue;
 		if (total > ZS_WINDOW && bpf_msg_pull_data(msg, at, at + len, 0))
 			return -1;
-		if (zs_window_fill(msg, first, o->data_off + at, len) != (int)len)
+		if (zs_window_fill(msg, first, from + at, len) != (int)len)
 			return -1;
 	}
 	return 0;
@@ -173,13 +205,58 @@ static __always_inline void refresh_ask(const struct zs_work *w, struct zs_objec
 	zs_count(ZS_COUNT_refresh_asked);
 }
 
-/* Turns the message into the response and sends it back. 0: done. -1: the message is as it was. */
-__attribute__((noinline)) int zs_answer(struct sk_msg_md *msg, __u32 id, __u64 cookie)
+/* What of an object answers a request. */
+struct choice {
+	__u32 from; /* offset in the extent */
+	__u32 len;
+	__u32 age_off;
+	__u32 ttl_off;
+};
+
+static __always_inline void choose(struct choice *c, const struct zs_object *o, __u32 flags, int validated)
 {
-	__u32 request_len = msg->size, len, total;
+	if (validated) {
+		c->from = o->alt_off;
+		c->len = o->alt_len;
+		c->age_off = o->alt_age_off;
+		c->ttl_off = o->alt_ttl_off;
+		return;
+	}
+	c->from = o->data_off;
+	c->len = o->head_len;
+	c->age_off = o->age_off;
+	c->ttl_off = o->ttl_off;
+	if (!(flags & ZS_REQ_HEAD))
+		c->len += o->body_len;
+}
+
+static __always_inline void count_hit(const struct zs_object *o, __u64 now, int validated, __u32 len)
+{
+	zs_count(ZS_COUNT_hits);
+	zs_count_add(ZS_COUNT_hit_bytes, len);
+	if (validated)
+		zs_count(ZS_COUNT_not_modified);
+	if (now >= o->fresh_until)
+		zs_count(ZS_COUNT_stale_hits);
+}
+
+/* Whole seconds, rounded down: -1 from the moment on at which it is stale. */
+static __always_inline __s64 ttl_seconds(const struct zs_object *o, __u64 now)
+{
+	if (now < o->fresh_until)
+		return (o->fresh_until - now) / NS_PER_S;
+	return -1 - (__s64)((now - o->fresh_until) / NS_PER_S);
+}
+
+/* Turns the message into the response (`validated`: a 304) and sends it back. 0: done. -1: the message is as
+ * it was. */
+__attribute__((noinline)) int zs_answer(struct sk_msg_md *msg, __u32 id, __u64 cookie, int validated)
+{
 	struct zs_work *w = work_get(id);
 	struct zs_ctl *ctl = zs_ctl_get();
+	__u32 request_len = msg->size, total;
 	struct zs_object *o;
+	struct choice c;
 	__u64 now;
 
 	if (!w || !ctl)
@@ -187,30 +264,28 @@ __attribute__((noinline)) int zs_answer(struct sk_msg_md *msg, __u32 id, __u64 c
 	o = (struct zs_object *)page_get(w->first_page);
 	if (!o)
 		return -1;
-	len = o->head_len;
-	if (!(w->request.flags & ZS_REQ_HEAD))
-		len += o->body_len;
-	if (len > ZS_ANSWER_MAX || len < ZS_STEP)
+	choose(&c, o, w->request.flags, validated);
+	if (c.len > ZS_ANSWER_MAX || c.len < ZS_STEP)
 		return -1;
 	now = w->event.ev.time;
-	total = (len + ZS_STEP - 1) & ~(ZS_STEP - 1);
+	total = (c.len + ZS_STEP - 1) & ~(ZS_STEP - 1);
 	/* one element: the kernel queues it whole or not at all (v6.18 bpf_tcp_ingress) */
 	if (bpf_msg_push_data(msg, 0, total, 0))
 		return -1;
-	if (windows_fill(msg, o, w->first_page, total) || zs_slot_write(msg, o->age_off, (now - o->born) / NS_PER_S) ||
-	    zs_slot_write(msg, o->ttl_off, (o->fresh_until - now) / NS_PER_S) ||
+	if (windows_fill(msg, w->first_page, c.from, total) ||
+	    zs_slot_write(msg, c.age_off, (now - o->born) / NS_PER_S) ||
+	    zs_slot_write(msg, c.ttl_off, ttl_seconds(o, now)) ||
 	    bpf_msg_redirect_hash(msg, &zs_socks, &cookie, BPF_F_INGRESS) != SK_PASS) {
 		if (bpf_msg_pop_data(msg, 0, total, 0))
 			zs_count(ZS_COUNT_impossible);
 		return -1;
 	}
-	if (bpf_msg_pop_data(msg, len, total - len + request_len, 0))
+	if (bpf_msg_pop_data(msg, c.len, total - c.len + request_len, 0))
 		zs_count(ZS_COUNT_impossible);
 	__sync_fetch_and_add(&o->hits, 1);
-	if (now >= o->refresh_at && !o->refresh_asked)
+	if ((now >= o->refresh_at || now >= o->fresh_until) && !o->refresh_asked)
 		refresh_ask(w, o, ctl);
-	zs_count(ZS_COUNT_hits);
-	zs_count_add(ZS_COUNT_hit_bytes, len);
+	count_hit(o, now, validated, c.len);
 	return 0;
 }
 

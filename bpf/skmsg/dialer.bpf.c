@@ -126,8 +126,10 @@ static __always_inline int request_try(struct sk_msg_md *msg, struct zs_conn *c,
 		return 0;
 	w->event.ev.time = bpf_ktime_get_boot_ns();
 	found = zs_lookup(id);
-	if (found == LOOKUP_FRESH) {
-		if (!zs_answer(msg, id, c->cookie))
+	if (found == LOOKUP_USABLE) {
+		int validated = w->request.flags & ZS_REQ_COND ? zs_validate(id) : 0;
+
+		if (validated >= 0 && !zs_answer(msg, id, c->cookie, validated))
 			return 1;
 		zs_count(ZS_COUNT_unanswered);
 	}

@@ -141,10 +141,11 @@ __attribute__((noinline)) int zs_head_direct(__u32 id, __u32 slot)
 __attribute__((noinline)) int zs_head_codings(__u32 id)
 {
 	struct zs_work *w = work_get(id);
+	struct zs_tables *t = tables_get();
 
-	if (!w)
+	if (!w || !t)
 		return -1;
-	zs_request_codings(&w->request);
+	zs_request_codings(&w->request, t);
 	return 0;
 }
 
@@ -159,12 +160,23 @@ __attribute__((noinline)) int zs_head_authority(__u32 id)
 	return 0;
 }
 
+__attribute__((noinline)) int zs_head_conditions(__u32 id)
+{
+	struct zs_work *w = work_get(id);
+
+	if (!w)
+		return -1;
+	zs_request_conditions(&w->request);
+	return 0;
+}
+
 /* What zs_request_values() does after the framing, in the parts that the verifier likes to see alone. Only
  * for requests that may be answered so far: it can only say no. */
 static __always_inline int head_values(__u32 id)
 {
 	return zs_head_direct(id, ZS_SLOT_CC) ||
-	       zs_head_direct(id, ZS_SLOT_PRAGMA) || zs_head_codings(id) || zs_head_authority(id);
+	       zs_head_direct(id, ZS_SLOT_PRAGMA) || zs_head_codings(id) || zs_head_authority(id) ||
+	       zs_head_conditions(id);
 }
 
 __attribute__((noinline)) int zs_key_name(__u32 id, __u32 part)

@@ -28,6 +28,8 @@ enum zs_slot {
 	ZS_SLOT_CC,
 	ZS_SLOT_PRAGMA,
 	ZS_SLOT_AUTH,
+	ZS_SLOT_INM,
+	ZS_SLOT_IMS,
 	ZS_SLOTS = 16,
 };
 
@@ -39,6 +41,7 @@ enum zs_slot {
 #define ZS_REQ_HEAD      0x20u
 #define ZS_REQ_SAFE      0x40u /* GET, HEAD, OPTIONS, TRACE (RFC 9110 9.2.1) */
 #define ZS_REQ_CHUNKED   0x80u /* exactly "Transfer-Encoding: chunked"; set beside PASSIVE */
+#define ZS_REQ_COND      0x200u /* If-None-Match or If-Modified-Since: condition.h */
 #define ZS_REQ_BAD_TARGET 0x100u /* '#', '\' or %00 in the target: set by the scan */
 
 /* Half-open range of the head's bytes. start == end: empty or absent. */
@@ -71,8 +74,11 @@ struct zs_request {
 	__u32 seen; /* bit per slot */
 	__u32 dup;  /* bit per slot that came more than once */
 	__u32 ae;     /* ZS_AE_* */
-	__u32 ended;  /* of the list parser: white space followed the member's text */
-	__u64 member; /* of the list parser: the member's last eight bytes, lower case */
+	__u32 refused; /* ZS_AE_*: codings with weight 0 */
+	__u64 since;  /* If-Modified-Since as zs_imf_date() has it; 0: none */
+	__u32 step;   /* of the list parser: where within a member it is */
+	__u32 weight; /* of the list parser: 1 if the member's weight is not 0 */
+	__u64 member; /* of the list parser: the member's text, lower case */
 };
 
 /* --- tables ---------------------------------------------------------------------------------- */
@@ -94,6 +100,7 @@ struct zs_request {
 #define ZS_EFFECT_KEYED   0u
 #define ZS_EFFECT_VALUE   0u
 #define ZS_EFFECT_BYPASS  ZS_REQ_BYPASS
+#define ZS_EFFECT_COND    (ZS_REQ_COND | ZS_REQ_NOFILL) /* the response may be a 304 */
 #define ZS_EFFECT_PASSIVE ZS_REQ_PASSIVE
 
 struct zs_name {
@@ -103,9 +110,23 @@ struct zs_name {
 	__u16 flags; /* ZS_REQ_* that its presence sets */
 };
 
+/* Where in a list of entity-tags (RFC 9110 8.8.3) a byte leads; beside it ZS_ETAG_TAG if the byte is one of
+ * the opaque-tag's. */
+enum zs_etag_step {
+	ZS_ETAG_BEFORE, /* blanks and commas before a member */
+	ZS_ETAG_WEAK,   /* behind 'W' */
+	ZS_ETAG_OPEN,   /* behind "W/" */
+	ZS_ETAG_INSIDE, /* behind the opening quote */
+	ZS_ETAG_CLOSED, /* behind the closing quote */
+	ZS_ETAG_BAD,
+};
+#define ZS_ETAG_TAG 0x80u
+
 /* One map value; built in user space by zs_fields_build(), constant while programs run. */
 struct zs_tables {
 	__u8 byte[256];
+	__u8 etag_byte[256]; /* the kind of a byte in a list of entity-tags, below 8 */
+	__u8 etag[64];       /* by step and kind */
 	struct zs_name name[ZS_NAME_SLOTS];
 };
 
@@ -502,52 +523,131 @@ zs_inline void zs_request_directives(struct zs_request *r, enum zs_slot slot)
 }
 
 /*
- * Accept-Encoding to its class (RFC 9110 12.5.3). Only a plain list of the codings known here has a
- * class; weights, '*' and unknown codings pass the request on. `deflate` may be listed: no response in
- * that coding is ever stored.
+ * Accept-Encoding to its class: the codings known here that the client takes (RFC 9110 12.5.3). A weight
+ * counts as far as it is 0 or not; '*' stands for every known coding that is not named. A client that refuses
+ * the identity coding, and a list that is not strictly formed, pass the request on. Other codings may be
+ * listed: no response in one of them is ever stored.
  */
-#define ZS_AE_MAX 96
-#define ZS_AE_ODD 0x80u
+#define ZS_AE_MAX 128
+#define ZS_AE_ANY      0x10u /* while parsing: '*' */
+#define ZS_AE_IDENTITY 0x20u /* while parsing */
+#define ZS_AE_ODD      0x80u /* while parsing: not strictly formed */
+#define ZS_AE_KNOWN    (ZS_AE_GZIP | ZS_AE_BR | ZS_AE_ZSTD)
+#define ZS_AE_OTHER    (~0ull) /* of zs_request.member: longer than any coding known here */
 zs_inline __u32 zs_coding_class(__u64 word)
 {
 	switch (word) {
-	case 0: /* an empty list member */
-	case 0x6465666c617465ull: /* deflate */
+	case 0x2aull: /* '*' */
+		return ZS_AE_ANY;
 	case 0x6964656e74697479ull: /* identity */
-		return ZS_AE_PRESENT;
-	case 0x677a6970ull: /* gzip */
-		return ZS_AE_PRESENT | ZS_AE_GZIP;
+		return ZS_AE_IDENTITY;
+	case 0x677a6970ull:     /* gzip */
+	case 0x782d677a6970ull: /* x-gzip, the same (RFC 9110 8.4.1.3) */
+		return ZS_AE_GZIP;
 	case 0x6272ull: /* br */
-		return ZS_AE_PRESENT | ZS_AE_BR;
+		return ZS_AE_BR;
 	case 0x7a737464ull: /* zstd */
-		return ZS_AE_PRESENT | ZS_AE_ZSTD;
+		return ZS_AE_ZSTD;
 	default:
-		return ZS_AE_ODD;
+		return 0;
 	}
+}
+
+/* Where within a member the parser is. */
+enum zs_coding_step {
+	ZS_CODING_BEFORE, /* blanks, then the coding */
+	ZS_CODING_NAME,
+	ZS_CODING_AFTER, /* blanks behind the coding */
+	ZS_CODING_PARAM, /* behind ';' */
+	ZS_CODING_EQUALS,
+	ZS_CODING_WEIGHT, /* '0' or '1' */
+	ZS_CODING_POINT,
+	ZS_CODING_DIGIT1, /* up to three digits */
+	ZS_CODING_DIGIT2,
+	ZS_CODING_DIGIT3,
+	ZS_CODING_END, /* blanks behind the weight */
+};
+
+/* The member ends. Only its last steps may be where it does. */
+zs_inline void zs_coding_take(struct zs_request *r, __u32 step)
+{
+	__u64 text = *(volatile __u64 *)&r->member;
+	__u32 bit = zs_coding_class(text);
+
+	if (step >= ZS_CODING_PARAM && step <= ZS_CODING_WEIGHT)
+		zs_set_bits(&r->ae, ZS_AE_ODD);
+	else if (*(volatile __u32 *)&r->weight)
+		zs_set_bits(&r->ae, bit);
+	else
+		zs_set_bits(&r->refused, bit);
+	*(volatile __u64 *)&r->member = 0;
+	*(volatile __u32 *)&r->weight = 1;
+}
+
+/* The step behind the byte `c` of a weight (RFC 9110 12.4.2). 1.000 is the most, but 1.5 harms nobody. */
+zs_inline __u32 zs_coding_weight(struct zs_request *r, __u32 step, __u8 c)
+{
+	if (step == ZS_CODING_PARAM)
+		return (c | 0x20) == 'q' ? ZS_CODING_EQUALS : ~0u;
+	if (step == ZS_CODING_EQUALS)
+		return c == '=' ? ZS_CODING_WEIGHT : ~0u;
+	if (step == ZS_CODING_POINT)
+		return c == '.' ? ZS_CODING_DIGIT1 : ~0u;
+	if (step == ZS_CODING_END || c < '0' || c > (step == ZS_CODING_WEIGHT ? '1' : '9'))
+		return ~0u;
+	if (step == ZS_CODING_WEIGHT)
+		*(volatile __u32 *)&r->weight = c != '0';
+	else if (c != '0')
+		*(volatile __u32 *)&r->weight = 1;
+	return step + 1;
 }
 
 /* One byte of the list; ',' ends a member. The state is kept in memory for the reason of zs_set_bits(). */
-zs_inline void zs_request_coding(struct zs_request *r, __u8 c)
+zs_inline void zs_request_coding(struct zs_request *r, const struct zs_tables *t, __u8 c)
 {
+	volatile __u32 *at = &r->step;
 	volatile __u64 *member = &r->member;
-	volatile __u32 *ended = &r->ended;
-	__u64 text = *member;
+	__u32 step = *at, next = step;
 
 	if (c == ',') {
-		zs_set_bits(&r->ae, zs_coding_class(text));
-		*member = 0;
-		*ended = 0;
+		zs_coding_take(r, step);
+		next = ZS_CODING_BEFORE;
 	} else if (c == ' ' || c == '\t') {
-		*ended = text != 0;
+		if (step == ZS_CODING_NAME)
+			next = ZS_CODING_AFTER;
+		else if (step >= ZS_CODING_EQUALS)
+			next = step == ZS_CODING_EQUALS || step == ZS_CODING_WEIGHT ? ~0u : ZS_CODING_END;
+	} else if (c == ';') {
+		next = step == ZS_CODING_NAME || step == ZS_CODING_AFTER ? ZS_CODING_PARAM : ~0u;
+	} else if (step <= ZS_CODING_NAME && (t->byte[c] & ZS_B_TOKEN)) {
+		__u64 text = *member;
+
+		*member = text >> 56 ? ZS_AE_OTHER : text << 8 | (c | 0x20);
+		next = ZS_CODING_NAME;
 	} else {
-		/* "g zip" is not "gzip", and nine letters are no coding known here */
-		if (*ended || text >> 56)
-			zs_set_bits(&r->ae, ZS_AE_ODD);
-		*member = text << 8 | (c | 0x20);
+		next = step <= ZS_CODING_AFTER ? ~0u : zs_coding_weight(r, step, c);
 	}
+	if (next == ~0u) {
+		zs_set_bits(&r->ae, ZS_AE_ODD);
+		next = ZS_CODING_END;
+	}
+	*at = next;
 }
 
-zs_inline void zs_request_codings(struct zs_request *r)
+/* What was parsed, as a class. */
+zs_inline void zs_codings_settle(struct zs_request *r)
+{
+	__u32 took = r->ae, refused = r->refused;
+
+	if ((took & ZS_AE_ODD) || (took & refused) || (refused & ZS_AE_IDENTITY) ||
+	    ((refused & ZS_AE_ANY) && !(took & ZS_AE_IDENTITY)))
+		zs_set_bits(&r->flags, ZS_REQ_BYPASS);
+	if (took & ZS_AE_ANY)
+		took |= ZS_AE_KNOWN & ~refused;
+	r->ae = ZS_AE_PRESENT | (took & ZS_AE_KNOWN);
+}
+
+zs_inline void zs_request_codings(struct zs_request *r, const struct zs_tables *t)
 {
 	__u32 start = r->slot[ZS_SLOT_AE].start, len = zs_span_len(&r->slot[ZS_SLOT_AE]), i;
 
@@ -558,16 +658,16 @@ zs_inline void zs_request_codings(struct zs_request *r)
 		zs_set_bits(&r->flags, ZS_REQ_BYPASS);
 		return;
 	}
-	r->ae = ZS_AE_PRESENT;
+	r->refused = 0;
 	r->member = 0;
-	r->ended = 0;
+	r->weight = 1;
+	r->step = ZS_CODING_BEFORE;
 	for (i = 0; i <= ZS_AE_MAX; i++) {
 		if (i > len)
 			break;
-		zs_request_coding(r, i < len ? *zs_request_at(r, start + i) : ',');
+		zs_request_coding(r, t, i < len ? *zs_request_at(r, start + i) : ',');
 	}
-	if (r->ae & ZS_AE_ODD)
-		zs_set_bits(&r->flags, ZS_REQ_BYPASS);
+	zs_codings_settle(r);
 }
 
 /* A field that names an authority (RFC 9110 7.2), or a scheme: present once, not empty, of a size that fits
@@ -661,14 +761,17 @@ zs_inline void zs_request_authority(struct zs_request *r, const struct zs_tables
 		zs_request_host(r, t, ZS_SLOT_XFP, ZS_PROTO_MAX);
 }
 
+#include <zs/condition.h>
+
 /* After zs_request_fields(): settles flags, content_length and ae. The kernel runs the parts one by one. */
 zs_inline void zs_request_values(struct zs_request *r, const struct zs_tables *t)
 {
 	zs_request_framing(r);
 	zs_request_directives(r, ZS_SLOT_CC);
 	zs_request_directives(r, ZS_SLOT_PRAGMA);
-	zs_request_codings(r);
+	zs_request_codings(r, t);
 	zs_request_authority(r, t);
+	zs_request_conditions(r);
 }
 
 /* May be answered from the store. */

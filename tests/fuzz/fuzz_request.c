@@ -50,6 +50,9 @@ static const char *const fragments[] = {
 	"X-Forwarded-Host: ",
 	"X-Forwarded-Proto: https\r\n",
 	"Accept-Encoding: ",
+	"gzip;q=0.5, *;q=0, br",
+	"If-None-Match: W/\"a\", \"b\"\r\n",
+	"If-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT\r\n",
 	"gzip",
 	", br",
 	"zstd",
@@ -120,7 +123,7 @@ struct reference {
 	bool known;	     /* no field but known ones */
 	size_t head_len, lines;
 	struct part method, target, version, host, xfh, xfp;
-	unsigned int hosts, xfhs, xfps, lengths, codings, connections, controls, pragmas, auths;
+	unsigned int hosts, xfhs, xfps, lengths, codings, connections, controls, pragmas, auths, tags, dates;
 	uint64_t length;
 	uint32_t ae;
 };
@@ -217,23 +220,76 @@ static void ref_length(struct reference *r, const uint8_t *p, struct part value)
 	refuse(r, !ok);
 }
 
+/* A weight (RFC 9110 12.4.2), with any digits behind the point. -1: none; else whether it is above 0. */
+static int ref_weight(const uint8_t *p, struct part text)
+{
+	int above = 0;
+
+	if (text.len < 3 || text.len > 7 || (p[text.at] | 0x20) != 'q' || p[text.at + 1] != '=' ||
+	    !in(p[text.at + 2], "01") || (text.len > 3 && p[text.at + 3] != '.'))
+		return -1;
+	for (size_t i = 2; i < text.len; i++) {
+		if (i != 3 && !in(p[text.at + i], "0123456789"))
+			return -1;
+		above |= i != 3 && p[text.at + i] != '0';
+	}
+	return above;
+}
+
 static void ref_codings(struct reference *r, const uint8_t *p, struct part value)
 {
+	static const struct {
+		const char *name;
+		uint32_t bit;
+	} codings[] = {{"gzip", ZS_AE_GZIP}, {"x-gzip", ZS_AE_GZIP}, {"br", ZS_AE_BR},
+		       {"zstd", ZS_AE_ZSTD}, {"identity", 0x100},    {"*", 0x200}};
+	uint32_t all = ZS_AE_GZIP | ZS_AE_BR | ZS_AE_ZSTD, took = 0, refused = 0;
 	struct part rest = value, one;
 
-	if (r->codings++ || value.len > 96)
+	if (r->codings++ || value.len > 128)
 		refuse(r, false);
-	r->ae = ZS_AE_PRESENT;
 	while (member(p, &rest, &one)) {
-		if (is(p, one, "gzip"))
-			r->ae |= ZS_AE_GZIP;
-		else if (is(p, one, "br"))
-			r->ae |= ZS_AE_BR;
-		else if (is(p, one, "zstd"))
-			r->ae |= ZS_AE_ZSTD;
-		else if (one.len && !is(p, one, "deflate") && !is(p, one, "identity"))
+		size_t len = 0;
+		int above = 1;
+
+		while (len < one.len && is_tchar(p[one.at + len]))
+			len++;
+		if (len < one.len) {
+			struct part behind = trim(p, one.at + len, one.at + one.len);
+
+			above = -1;
+			if (len && behind.len && p[behind.at] == ';')
+				above = ref_weight(p, trim(p, behind.at + 1, behind.at + behind.len));
+		}
+		if (above < 0)
 			refuse(r, false);
+		for (size_t i = 0; i < COUNT(codings); i++)
+			if (is(p, (struct part){one.at, len}, codings[i].name))
+				*(above ? &took : &refused) |= codings[i].bit;
 	}
+	if ((took & refused) || (refused & 0x100) || ((refused & 0x200) && !(took & 0x100)))
+		refuse(r, false);
+	if (took & 0x200)
+		took |= all & ~refused;
+	r->ae = ZS_AE_PRESENT | (took & all);
+}
+
+/* IMF-fixdate but for the day's name. */
+static bool ref_date(const uint8_t *p, struct part value)
+{
+	static const char form[] = "xxx, ## xxx #### ##:##:## GMT";
+	const char *text = (const char *)p + value.at;
+
+	if (value.len != sizeof(form) - 1)
+		return false;
+	for (size_t i = 0; form[i]; i++)
+		if (form[i] == '#' ? !in((uint8_t)text[i], "0123456789") : form[i] != 'x' && form[i] != text[i])
+			return false;
+	for (const char *month = "JanFebMarAprMayJunJulAugSepOctNovDec"; *month; month += 3)
+		if (!memcmp(text + 8, month, 3))
+			return atoi(text + 5) >= 1 && atoi(text + 5) <= 31 && atoi(text + 17) < 24 &&
+			       atoi(text + 20) < 60 && atoi(text + 23) <= 60;
+	return false;
 }
 
 static void ref_directives(struct reference *r, const uint8_t *p, struct part value,
@@ -289,8 +345,6 @@ static void ref_field(struct reference *r, const uint8_t *p, struct part name, s
 					    "range",
 					    "if-range",
 					    "if-match",
-					    "if-none-match",
-					    "if-modified-since",
 					    "if-unmodified-since",
 					    "max-forwards",
 					    "content-encoding",
@@ -324,6 +378,10 @@ static void ref_field(struct reference *r, const uint8_t *p, struct part name, s
 		ref_directives(r, p, value, &r->controls);
 	if (is(p, name, "authorization"))
 		ref_auth(r, p, value);
+	if (is(p, name, "if-none-match") && (r->tags++ || value.len > 256))
+		refuse(r, false);
+	if (is(p, name, "if-modified-since") && (r->dates++ || !ref_date(p, value)))
+		refuse(r, false);
 	if (is(p, name, "pragma"))
 		ref_directives(r, p, value, &r->pragmas);
 }
@@ -494,7 +552,8 @@ static void check_head(const uint8_t *p, size_t n, uint8_t stale)
 	expect(r.plain && !r.length);
 	check_span(req.slot[ZS_SLOT_HOST].start, req.slot[ZS_SLOT_HOST].end, r.host);
 	expect(req.ae == r.ae);
-	expect(zs_request_recordable(&req) == (r.known && is_exactly(p, r.method, "GET")));
+	expect(zs_request_recordable(&req) ==
+	       (r.known && !r.tags && !r.dates && is_exactly(p, r.method, "GET")));
 	check_key(&req, &r, p);
 }
 

@@ -258,7 +258,7 @@ static const struct list framing[] = {
 	{BYPASS,
 	 START,
 	 "\r\n" END,
-	 {"Cookie:", "Authorization: Basic YQ==", "Range: bytes=0-", "If-None-Match: \"a\"",
+	 {"Cookie:", "Authorization: Basic YQ==", "Range: bytes=0-", "If-Match: \"a\"",
 	  "TE: trailers", "Proxy-Connection: keep-alive", "Trailer: a", "Max-Forwards: 0",
 	  "If-Modified-Since: x", "Origin: a", "X-Requested-With: a", "HX-Request: true"}},
 };
@@ -494,7 +494,7 @@ static void test_effects(void **state)
 		const struct known *k = &known[i];
 		char upper[40] = "";
 
-		if (k->slot && k->slot != ZS_SLOT_TE && k->slot != ZS_SLOT_AUTH)
+		if (k->slot && k->slot != ZS_SLOT_TE && k->slot != ZS_SLOT_AUTH && k->slot != ZS_SLOT_INM)
 			continue;
 		for (size_t n = 0; k->name[n]; n++)
 			upper[n] = (char)toupper(k->name[n]);
@@ -502,6 +502,7 @@ static void test_effects(void **state)
 			check_field(twice ? upper : k->name, twice ? "" : "gzip",
 				    k->flags & ZS_REQ_PASSIVE  ? PASSIVE
 				    : k->flags & ZS_REQ_BYPASS ? BYPASS
+				    	: k->flags & ZS_REQ_NOFILL ? NOFILL
 							       : RECORD);
 		}
 	}
@@ -603,31 +604,64 @@ static const struct {
 	{"gzip,deflate,br,zstd", ZS_AE_GZIP | ZS_AE_BR | ZS_AE_ZSTD},
 	{",gzip ,\t br,,  identity\t,", ZS_AE_GZIP | ZS_AE_BR},
 	{"gzip, gzip", ZS_AE_GZIP},
+	{"x-gzip", ZS_AE_GZIP},
+	/* codings that no stored response has */
+	{"gzipp", 0},
+	{"ggzip", 0},
+	{"compress, dcb", 0},
+	{"xidentity", 0},
+	{"identityx", 0},
+	{"xxxxxxxxgzip", 0},
+	{"xxxxxxxxxbr, zstd", ZS_AE_ZSTD},
+	{"aaaaaaaaaaaaaaaa", 0},
+	/* weights */
+	{"gzip;q=1", ZS_AE_GZIP},
+	{"gzip;q=1.000,br;q=1.0,zstd;q=1.", ZS_AE_GZIP | ZS_AE_BR | ZS_AE_ZSTD},
+	{"gzip;q=0", 0},
+	{"gzip ; Q=0.000 , br", ZS_AE_BR},
+	{"gzip\t;\tq=0.001", ZS_AE_GZIP},
+	{"br, gzip;q=0.5", ZS_AE_BR | ZS_AE_GZIP},
+	{"br;q=0.0, gzip;q=0.", 0},
+	{"deflate;q=0, gzip", ZS_AE_GZIP},
+	{"identity;q=0.1", 0},
+	{"xxxxxxxxxxx;q=0, br", ZS_AE_BR},
+	/* any */
+	{"*", ZS_AE_GZIP | ZS_AE_BR | ZS_AE_ZSTD},
+	{"gzip, *", ZS_AE_GZIP | ZS_AE_BR | ZS_AE_ZSTD},
+	{"*;q=0.1, gzip;q=0", ZS_AE_BR | ZS_AE_ZSTD},
+	{"identity, *;q=0", 0},
+	{"identity;q=0.5, gzip, *;q=0", ZS_AE_GZIP},
 };
 
-static const char *const odd_codings[] = {"*",
-					  "gzip, *",
-					  "gzip;q=1",
-					  "gzip;q=0",
-					  "gzip ;q=0",
-					  "br, gzip;q=0.5",
+static const char *const odd_codings[] = {"*;q=0",
+					  "gzip, *;q=0",
 					  "identity;q=0",
+					  "identity;q=0.000, gzip",
+					  "gzip, gzip;q=0",
+					  "*, *;q=0",
 					  "g zip",
 					  "gzip br",
 					  "gz\tip",
-					  "x-gzip",
-					  "gzipp",
-					  "ggzip",
-					  "compress",
 					  "gzip/br",
 					  "\"gzip\"",
 					  "gzip;",
-					  "xidentity",
-					  "identityx",
-					  "xxxxxxxxgzip",
-					  "xxxxxxxxxbr",
-					  "aaaaaaaaaaaaaaaa",
-					  "dcb",
+					  "gzip;,br",
+					  "gzip;q",
+					  "gzip;q=",
+					  "gzip;q=,br",
+					  "gzip;q= 1",
+					  "gzip;q =1",
+					  "gzip;q=2",
+					  "gzip;q=0.0000",
+					  "gzip;q=0.a",
+					  "gzip;q=-0",
+					  "gzip;q=\"0\"",
+					  "gzip;q=0;q=1",
+					  "gzip;level=9",
+					  "gzip;q=0x",
+					  "gzip;q=0 1",
+					  "gzip q=0",
+					  ";q=0",
 					  "b\x52\x80",
 					  "gzi\xf0",
 					  "gzip=",
@@ -648,13 +682,13 @@ static void test_codings(void **state)
 	assert_int_equal(req.ae, 0);
 	check_text(START "Accept-Encoding: gzip\r\nAccept-Encoding: gzip\r\n" END, BYPASS);
 	check_text(START "Accept-Encoding:\r\nAccept-Encoding: br\r\n" END, BYPASS);
-	for (size_t len = 90; len < 200; len++) {
+	for (size_t len = 100; len < 200; len++) {
 		memset(value, ',', len);
 		memcpy(value + len - 4, "gzip", 5);
 		check_field("Accept-Encoding", value, len <= ZS_AE_MAX ? RECORD : BYPASS);
 		if (len <= ZS_AE_MAX)
 			assert_int_equal(req.ae, ZS_AE_PRESENT | ZS_AE_GZIP);
-		value[len - 4] = '*';
+		value[len - 4] = '"';
 		check_field("Accept-Encoding", value, BYPASS);
 	}
 }
