@@ -27,7 +27,7 @@ int zs_take_rule_origin(struct zs_config_taker *t, struct zs_piece *v)
 		key.addr[10] = key.addr[11] = 0xff;
 		memcpy(key.addr + 12, &ipv4, 4);
 	} else if (inet_pton(AF_INET6, host, key.addr) != 1) {
-		return zs_piece_error(&word, "a name, and a rule needs an address; write the one that `zs-load "
+		return zs_piece_error(&word, "a name, and a rule needs an address; write the one that Caddy "
 					     "status` shows");
 	}
 	if (!memcmp(key.addr, any, sizeof(any)) || !memcmp(key.addr, mapped, sizeof(mapped)))
@@ -136,8 +136,8 @@ int zs_take_ttl(struct zs_config_taker *t, struct zs_piece *v)
 	if (zs_piece_next(v, "", &force)) {
 		if (!zs_piece_is(&force, "force"))
 			return zs_piece_error(&force, "only the word force may follow a ttl; remove it");
-		if (zs_piece_only(v, &word) || word.len)
-			return word.len ? zs_piece_error(&word, "one word too many; remove it") : -EINVAL;
+		if (zs_piece_next(v, "", &word))
+			return zs_piece_error(&word, "one word too many; remove it");
 		t->rule->ttl_force = true;
 	}
 	t->rule->ttl = (uint32_t)ttl;
