@@ -7,7 +7,8 @@
 #include "config.h"
 #include "log.h"
 
-static void text_print(const char *file, const struct zs_config *config, const struct zs_config_errors *errors)
+static void text_print(const char *file, const struct zs_config *config,
+		       const struct zs_config_errors *errors)
 {
 	char line[1024];
 
@@ -16,7 +17,8 @@ static void text_print(const char *file, const struct zs_config *config, const s
 		puts(line);
 	}
 	if (!errors->count)
-		printf("%s: ok, %u rule%s\n", file, config->rule_count, config->rule_count == 1 ? "" : "s");
+		printf("%s: ok, %u rule%s\n", file, config->rule_count,
+		       config->rule_count == 1 ? "" : "s");
 }
 
 /* A path need not be UTF-8, and JSON must be. */
@@ -27,13 +29,15 @@ static json_t *path_json(const char *file)
 	return path ? path : json_string("(a path that is not UTF-8)");
 }
 
-static void json_print(const char *file, const struct zs_config *config, const struct zs_config_errors *errors)
+static void json_print(const char *file, const struct zs_config *config,
+		       const struct zs_config_errors *errors)
 {
 	json_t *answer = zs_answer_begin(), *list = json_array();
 
 	for (uint32_t i = 0; i < errors->count; i++)
-		json_array_append_new(list, json_pack("{s:I, s:I, s:s}", "line", (json_int_t)errors->list[i].line,
-						      "column", (json_int_t)errors->list[i].column, "message",
+		json_array_append_new(list, json_pack("{s:I, s:I, s:s}", "line",
+						      (json_int_t)errors->list[i].line, "column",
+						      (json_int_t)errors->list[i].column, "message",
 						      errors->list[i].text));
 	json_object_set_new(answer, "file", path_json(file));
 	json_object_set_new(answer, "ok", json_boolean(!errors->count));
@@ -63,7 +67,7 @@ int zs_cmd_check_config(const struct zs_options *o)
 		text_print(file, &config, &errors);
 	zs_config_free(&config);
 	if (errors.count)
-		zs_error("%s: %u error%s; `run` and `reload` would not take it", file, errors.count + errors.more,
-			 errors.count + errors.more == 1 ? "" : "s");
+		zs_error("%s: %u error%s; `run` and `reload` would not take it", file,
+			 errors.count + errors.more, errors.count + errors.more == 1 ? "" : "s");
 	return errors.count ? ZS_EXIT_USAGE : ZS_EXIT_OK;
 }

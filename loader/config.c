@@ -61,10 +61,12 @@ int zs_config_read(const char *path, char **text, size_t *len, struct zs_config_
 	if (fd >= 0)
 		close(fd);
 	if (!err && n > ZS_CONFIG_TEXT_MAX) {
-		zs_config_error_add(errors, 0, 0, "larger than %u bytes; use fewer rules", ZS_CONFIG_TEXT_MAX);
+		zs_config_error_add(errors, 0, 0, "larger than %u bytes; use fewer rules",
+				    ZS_CONFIG_TEXT_MAX);
 		err = -EFBIG;
 	} else if (err) {
-		zs_config_error_add(errors, 0, 0, "cannot be read: %s; name a file that can", strerror(-err));
+		zs_config_error_add(errors, 0, 0, "cannot be read: %s; name a file that can",
+				    strerror(-err));
 	}
 	if (err) {
 		free(buffer);
@@ -108,7 +110,8 @@ void zs_config_free(struct zs_config *config)
 	zs_config_defaults(config);
 }
 
-void zs_config_error_format(const char *file, const struct zs_config_error *error, char *out, size_t size)
+void zs_config_error_format(const char *file, const struct zs_config_error *error, char *out,
+			    size_t size)
 {
 	if (error->line)
 		snprintf(out, size, "%s:%u:%u: %s", file, error->line, error->column, error->text);

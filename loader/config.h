@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The configuration file as a structure. docs/config.md has the grammar; rules.h says which settings hold for a
- * request. Parsing needs the text alone, no file system and no clock: `run` and the agent parse the same text.
+ * The configuration file as a structure. docs/config.md has the grammar; rules.h says which
+ * settings hold for a request. Parsing needs the text alone, no file system and no clock: `run` and
+ * the agent parse the same text.
  */
 #ifndef ZS_CONFIG_H
 #define ZS_CONFIG_H
@@ -14,14 +15,14 @@
 
 #include "options.h"
 
-#define ZS_CONFIG_PATH     "/etc/zeroserve/zeroserve.conf"
+#define ZS_CONFIG_PATH	   "/etc/zeroserve/zeroserve.conf"
 #define ZS_CONFIG_TEXT_MAX (ZS_CONFIG_SIZE - 8) /* bytes: what struct zs_config_text holds */
-#define ZS_CONFIG_LINE_MAX 198                  /* bytes of a line without its comment */
+#define ZS_CONFIG_LINE_MAX 198			/* bytes of a line without its comment */
 #define ZS_CONFIG_ERRORS   20
-#define ZS_RULES_MAX       256u
+#define ZS_RULES_MAX	   256u
 #define ZS_RULE_NAME_MAX   32
-#define ZS_SUFFIX_MAX      64
-#define ZS_STATUSES_MAX    16u
+#define ZS_SUFFIX_MAX	   64
+#define ZS_STATUSES_MAX	   16u
 
 /* One per key of the file; in `given`, the bit ZS_GIVEN(key) says that the file names it. */
 enum zs_config_key {
@@ -45,16 +46,17 @@ struct zs_rule {
 	uint16_t status[ZS_STATUSES_MAX];
 	uint32_t statuses;
 	/* settings */
-	uint32_t ttl;        /* seconds */
+	uint32_t ttl; /* seconds */
 	bool ttl_force;
 	bool bypass;
-	uint32_t grace;      /* seconds */
-	uint32_t max_object; /* bytes */
-	struct zs_class class; /* key-query, ignore-cookies, authorization; patterns in the order of their bytes */
+	uint32_t grace;	       /* seconds */
+	uint32_t max_object;   /* bytes */
+	struct zs_class class; /* key-query, ignore-cookies, authorization; patterns in the order of
+				  their bytes */
 };
 
-/* [zeroserve]: each as the option of that name. What the file does not name has its default here. Lists end
- * with a null. Names of fields are in lower case. */
+/* [zeroserve]: each as the option of that name. What the file does not name has its default here.
+ * Lists end with a null. Names of fields are in lower case. */
 struct zs_config {
 	uint32_t given;
 	char *admin; /* null: default */
@@ -62,7 +64,7 @@ struct zs_config {
 	char *origins[ZS_LIST_MAX + 1];
 	char *inert[ZS_LIST_MAX + 1];
 	char *vary[ZS_VARY_FIELDS + 1];
-	uint64_t store_size;  /* bytes */
+	uint64_t store_size; /* bytes */
 	uint64_t max_objects;
 	uint64_t max_object;  /* bytes of body */
 	uint64_t record_rate; /* per second */
@@ -75,9 +77,9 @@ struct zs_config {
 };
 
 struct zs_config_error {
-	uint32_t line;   /* from 1; 0: the file itself */
+	uint32_t line;	 /* from 1; 0: the file itself */
 	uint32_t column; /* in bytes, from 1; 0 with line 0 */
-	char text[320];  /* printable ASCII */
+	char text[320];	 /* printable ASCII */
 };
 
 /* By line and column. Of more than ZS_CONFIG_ERRORS, the first that were found. */
@@ -87,12 +89,13 @@ struct zs_config_errors {
 	struct zs_config_error list[ZS_CONFIG_ERRORS];
 };
 
-/* The text of a file, terminated; *text is the caller's to free. A negative errno leaves one error in *errors and
- * the outputs as they were. */
+/* The text of a file, terminated; *text is the caller's to free. A negative errno leaves one error
+ * in *errors and the outputs as they were. */
 int zs_config_read(const char *path, char **text, size_t *len, struct zs_config_errors *errors);
 
 /* Silent. -EINVAL: *errors says why; -ENOMEM; *out is unchanged then. */
-int zs_config_parse(const char *text, size_t len, struct zs_config *out, struct zs_config_errors *errors);
+int zs_config_parse(const char *text, size_t len, struct zs_config *out,
+		    struct zs_config_errors *errors);
 
 /* zs_config_read(), then zs_config_parse(). */
 int zs_config_load(const char *path, struct zs_config *out, struct zs_config_errors *errors);
@@ -103,7 +106,8 @@ void zs_config_defaults(struct zs_config *out);
 void zs_config_free(struct zs_config *config);
 
 /* "FILE:LINE:COLUMN: what is wrong; what to do" */
-void zs_config_error_format(const char *file, const struct zs_config_error *error, char *out, size_t size);
+void zs_config_error_format(const char *file, const struct zs_config_error *error, char *out,
+			    size_t size);
 
 /* Every error as one line of the log, and how many were left out. */
 void zs_config_errors_log(const char *file, const struct zs_config_errors *errors);

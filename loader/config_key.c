@@ -58,7 +58,8 @@ int zs_config_dial(const struct zs_piece *word, char *host, uint16_t *port)
 	if (!why && !host[0])
 		why = "no host";
 	if (why)
-		return zs_piece_error(word, "%s; write ADDRESS:PORT, [IPV6]:PORT or NAME:PORT", why);
+		return zs_piece_error(word, "%s; write ADDRESS:PORT, [IPV6]:PORT or NAME:PORT",
+				      why);
 	return 0;
 }
 
@@ -77,7 +78,8 @@ int zs_take_admin(struct zs_config_taker *t, struct zs_piece *v)
 {
 	struct zs_piece word;
 
-	if (zs_piece_only(v, &word) || zs_piece_check(&word, ZS_PIECE_ALNUM "-._~:/[]", "an address"))
+	if (zs_piece_only(v, &word) ||
+	    zs_piece_check(&word, ZS_PIECE_ALNUM "-._~:/[]", "an address"))
 		return -EINVAL;
 	t->config->admin = strndup(word.text, word.len);
 	return t->config->admin ? 0 : -ENOMEM;
@@ -132,15 +134,17 @@ int zs_take_lifetime_max(struct zs_config_taker *t, struct zs_piece *v)
 {
 	struct zs_piece word;
 
-	return zs_piece_only(v, &word) ? -EINVAL : zs_piece_duration(&word, 1, ZS_CONFIG_YEAR, &t->config->lifetime_max);
+	return zs_piece_only(v, &word)
+		       ? -EINVAL
+		       : zs_piece_duration(&word, 1, ZS_CONFIG_YEAR, &t->config->lifetime_max);
 }
 
 /* --- request fields -------------------------------------------------------------------------- */
 
 #define FIELD_MAX (8 * ZS_NAME_WORDS)
 
-/* Why a field cannot be part of the key. Everything that touches framing, that the cache obeys, or that is
- * one visitor's own. */
+/* Why a field cannot be part of the key. Everything that touches framing, that the cache obeys, or
+ * that is one visitor's own. */
 static const struct {
 	const char *why;
 	const char *names; /* between blanks */
@@ -150,11 +154,13 @@ static const struct {
 	{"is part of the key without being asked for; remove it",
 	 " host x-forwarded-host x-forwarded-proto accept-encoding "},
 	{"concerns one connection and not the response; remove it",
-	 " connection keep-alive proxy-connection te trailer transfer-encoding upgrade proxy-authenticate"
+	 " connection keep-alive proxy-connection te trailer transfer-encoding upgrade "
+	 "proxy-authenticate"
 	 " http2-settings "},
 	{"decides what is sent of a response and not which one it is; remove it",
 	 " range if-range if-match if-none-match if-modified-since if-unmodified-since "},
-	{"is obeyed by the cache and cannot choose a response; remove it", " cache-control pragma max-forwards "},
+	{"is obeyed by the cache and cannot choose a response; remove it",
+	 " cache-control pragma max-forwards "},
 	{"belongs to a request that is never answered from the store; remove it",
 	 " content-length content-encoding content-type expect x-http-method-override x-http-method"
 	 " x-method-override "},
@@ -185,14 +191,16 @@ static int field_name(const struct zs_piece *word, char name[FIELD_MAX + 1])
 }
 
 /* Adds a field to one list; it must not stand in the other. */
-static int field_add(const struct zs_piece *word, const char *name, char **list, size_t most, char **other)
+static int field_add(const struct zs_piece *word, const char *name, char **list, size_t most,
+		     char **other)
 {
 	struct zs_piece lower = *word;
 
 	lower.text = name;
 	for (; *other; other++)
 		if (!strcmp(*other, name))
-			return zs_piece_error(word, "both in vary and in inert-field; remove one of them");
+			return zs_piece_error(
+				word, "both in vary and in inert-field; remove one of them");
 	return list_add(&lower, list, most);
 }
 
@@ -211,9 +219,12 @@ int zs_take_inert(struct zs_config_taker *t, struct zs_piece *v)
 			return err;
 		err = zs_fields_add(t->tables, name);
 		if (err == -EEXIST)
-			return zs_piece_error(&word, "has a meaning of its own and cannot be ignored; remove it");
+			return zs_piece_error(
+				&word, "has a meaning of its own and cannot be ignored; remove it");
 		if (err)
-			return zs_piece_error(&word, "has no room left in the table of names; remove it or another");
+			return zs_piece_error(
+				&word,
+				"has no room left in the table of names; remove it or another");
 	}
 	return 0;
 }
@@ -240,13 +251,14 @@ int zs_take_vary(struct zs_config_taker *t, struct zs_piece *v)
 
 /* --- the table ------------------------------------------------------------------------------- */
 
-#define REPEAT    ZS_KEY_REPEAT
-#define LIST      ZS_KEY_LIST
+#define REPEAT	  ZS_KEY_REPEAT
+#define LIST	  ZS_KEY_LIST
 #define CONDITION ZS_KEY_CONDITION
-#define EARLY     ZS_KEY_EARLY
-#define ONCE      ZS_KEY_ONCE
+#define EARLY	  ZS_KEY_EARLY
+#define ONCE	  ZS_KEY_ONCE
 const struct zs_config_key_info zs_config_key_infos[ZS_CONFIG_KEYS] = {
-#define ZS_CONFIG_KEY(id, name, section, flags, take) {name, ZS_SECTION_##section, flags, zs_take_##take},
+#define ZS_CONFIG_KEY(id, name, section, flags, take)                                              \
+	{name, ZS_SECTION_##section, flags, zs_take_##take},
 #include "config_keys.def"
 #undef ZS_CONFIG_KEY
 };

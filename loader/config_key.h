@@ -27,14 +27,14 @@ enum {
 /* What the takers fill, and what they remember from a line to its indented lines. */
 struct zs_config_taker {
 	struct zs_config *config;
-	struct zs_rule *rule;     /* of the section */
+	struct zs_rule *rule;	  /* of the section */
 	struct zs_tables *tables; /* of the recogniser, with the inert fields so far */
-	bool more;                /* this is an indented line */
-	uint32_t words;           /* of the list so far */
-	uint32_t state;           /* of key-query */
+	bool more;		  /* this is an indented line */
+	uint32_t words;		  /* of the list so far */
+	uint32_t state;		  /* of key-query */
 };
 
-#define ZS_CONFIG_KEY(id, name, section, flags, take)                                                      \
+#define ZS_CONFIG_KEY(id, name, section, flags, take)                                              \
 	int zs_take_##take(struct zs_config_taker *t, struct zs_piece *v);
 #include "config_keys.def"
 #undef ZS_CONFIG_KEY
@@ -48,8 +48,10 @@ struct zs_config_key_info {
 };
 extern const struct zs_config_key_info zs_config_key_infos[ZS_CONFIG_KEYS];
 
-/* A key's last line was taken without an error; `end` is where it ended. Is something still missing? */
-int zs_config_key_finish(const struct zs_config_taker *t, enum zs_config_key key, const struct zs_piece *end);
+/* A key's last line was taken without an error; `end` is where it ended. Is something still
+ * missing? */
+int zs_config_key_finish(const struct zs_config_taker *t, enum zs_config_key key,
+			 const struct zs_piece *end);
 
 /* An address and port; `host` has ZS_DIAL_MAX bytes. -EINVAL: an error was added. */
 int zs_config_dial(const struct zs_piece *word, char *host, uint16_t *port);

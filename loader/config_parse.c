@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * From the text of the configuration file to struct zs_config. libinih takes a line apart; this file hands it the
- * lines one by one, because the library tells neither where a value stands nor that a section began.
+ * From the text of the configuration file to struct zs_config. libinih takes a line apart; this
+ * file hands it the lines one by one, because the library tells neither where a value stands nor
+ * that a section began.
  */
 #include <errno.h>
 #include <ini.h>
@@ -13,7 +14,8 @@
 #include "fields.h"
 #include "rules.h"
 
-static struct zs_piece value_at(const struct zs_config_parser *p, const char *text, size_t len, size_t offset)
+static struct zs_piece value_at(const struct zs_config_parser *p, const char *text, size_t len,
+				size_t offset)
 {
 	return (struct zs_piece){text, len, p->line, (uint32_t)offset + 1, p->errors};
 }
@@ -36,7 +38,8 @@ static void key_unknown(struct zs_config_parser *p, const struct zs_piece *name)
 			names[n++] = zs_config_key_infos[k].name;
 		else if (zs_piece_is(name, zs_config_key_infos[k].name)) {
 			zs_piece_error(name, "not a key of %s; move it to %s", section,
-				       p->section == ZS_SECTION_RULE ? "[zeroserve]" : "a [rule NAME]");
+				       p->section == ZS_SECTION_RULE ? "[zeroserve]"
+								     : "a [rule NAME]");
 			return;
 		}
 	}
@@ -50,7 +53,8 @@ static void key_unknown(struct zs_config_parser *p, const struct zs_piece *name)
 static int key_find(enum zs_config_section section, const char *name)
 {
 	for (int k = 0; k < ZS_CONFIG_KEYS; k++)
-		if (zs_config_key_infos[k].section == section && !strcmp(zs_config_key_infos[k].name, name))
+		if (zs_config_key_infos[k].section == section &&
+		    !strcmp(zs_config_key_infos[k].name, name))
 			return k;
 	return -1;
 }
@@ -74,7 +78,8 @@ static void key_begin(struct zs_config_parser *p, const char *name)
 		return;
 	}
 	if (p->given[k].line && !(zs_config_key_infos[k].flags & ZS_KEY_REPEAT)) {
-		zs_piece_error(&at, "there already in this section, in line %u; remove one of them", p->given[k].line);
+		zs_piece_error(&at, "there already in this section, in line %u; remove one of them",
+			       p->given[k].line);
 		return;
 	}
 	if (!p->given[k].line)
@@ -94,12 +99,14 @@ static void value_take(struct zs_config_parser *p, struct zs_piece v)
 	p->end = value_at(p, v.text + v.len, 0, strlen(p->raw));
 	if (p->taker.more && !(info->flags & ZS_KEY_LIST)) {
 		zs_config_error_add(p->errors, v.line, v.column,
-				    "an indented line adds to the list above it, and %s takes no list; begin a setting at the "
+				    "an indented line adds to the list above it, and %s takes no "
+				    "list; begin a setting at the "
 				    "line's start",
 				    info->name);
 		err = -EINVAL;
 	} else if (!v.len) {
-		err = zs_config_error_add(p->errors, v.line, v.column, "no value; write one, or remove the line");
+		err = zs_config_error_add(p->errors, v.line, v.column,
+					  "no value; write one, or remove the line");
 	} else {
 		err = info->take(&p->taker, &v);
 	}
@@ -111,7 +118,8 @@ static void value_take(struct zs_config_parser *p, struct zs_piece v)
 		p->err = err;
 }
 
-/* The library's word on a line that was handed to it. It repeats the key's name for an indented line, cut off. */
+/* The library's word on a line that was handed to it. It repeats the key's name for an indented
+ * line, cut off. */
 static int take(void *user, const char *section, const char *name, const char *value)
 {
 	struct zs_config_parser *p = user;
@@ -162,7 +170,9 @@ static void control_refuse(struct zs_config_parser *p, const char *line, long at
 	unsigned char c = (unsigned char)line[at];
 
 	zs_config_error_add(p->errors, p->line, (uint32_t)at + 1, "%s; %s",
-			    c == '\r' ? "a carriage return" : c ? "a control character" : "a NUL byte",
+			    c == '\r' ? "a carriage return"
+			    : c	      ? "a control character"
+				      : "a NUL byte",
 			    c == '\r' ? "save the file with the line ends of Unix" : "remove it");
 }
 
@@ -171,13 +181,15 @@ static bool more_begin(struct zs_config_parser *p, size_t at)
 {
 	if (p->raw[at] == '[' || strchr(p->raw, '='))
 		zs_config_error_add(p->errors, p->line, (uint32_t)at + 1,
-				    "an indented line adds to the list above it; begin a setting or a section at the "
+				    "an indented line adds to the list above it; begin a setting "
+				    "or a section at the "
 				    "line's start");
 	else if (p->key >= 0)
 		return true;
 	else if (!p->broken)
 		zs_config_error_add(p->errors, p->line, (uint32_t)at + 1,
-				    "an indented line adds to the list above it, and there is none; write KEY = VALUE at the "
+				    "an indented line adds to the list above it, and there is "
+				    "none; write KEY = VALUE at the "
 				    "line's start");
 	return false;
 }
@@ -207,8 +219,10 @@ static bool line_begin(struct zs_config_parser *p, const char *line, size_t len,
 		if (control >= 0)
 			control_refuse(p, line, control);
 		else
-			zs_config_error_add(p->errors, p->line, (uint32_t)limit + 1,
-					    "more than %zu bytes in a line; break a list into indented lines", limit);
+			zs_config_error_add(
+				p->errors, p->line, (uint32_t)limit + 1,
+				"more than %zu bytes in a line; break a list into indented lines",
+				limit);
 		return false;
 	}
 	memcpy(p->raw, line, keep);
@@ -229,7 +243,8 @@ static void handed_check(struct zs_config_parser *p)
 {
 	if (p->handed)
 		zs_config_error_add(p->errors, p->line, 1,
-				    "libinih did not take this line: it was built without lists over several lines; put the "
+				    "libinih did not take this line: it was built without lists "
+				    "over several lines; put the "
 				    "list into one line");
 	p->handed = false;
 }
@@ -239,7 +254,8 @@ static char *line_next(char *buffer, int size, void *stream)
 {
 	struct zs_config_parser *p = stream;
 	const char *line = p->text + p->at, *end;
-	size_t len, limit = size > 2 && size - 2 < ZS_CONFIG_LINE_MAX ? (size_t)size - 2 : ZS_CONFIG_LINE_MAX;
+	size_t len, limit = size > 2 && size - 2 < ZS_CONFIG_LINE_MAX ? (size_t)size - 2
+								      : ZS_CONFIG_LINE_MAX;
 
 	handed_check(p);
 	if (p->at == p->len || p->err || size <= 2)
@@ -274,12 +290,15 @@ static int kernel_check(struct zs_config_parser *p)
 		if (with)
 			break;
 	}
-	return zs_config_error_add(p->errors, part.rules[part.rule_count - 1].line, 1,
-				   err == -E2BIG ? "with this rule, hosts and prefixes of ignore-cookies, key-query and "
-						   "authorization come to more than %u combinations; use fewer" :
-						   "with this rule, ignore-cookies, key-query and authorization come to more than "
-						   "%u combinations; use fewer",
-				   err == -E2BIG ? ZS_SCOPES : ZS_CLASSES);
+	return zs_config_error_add(
+		p->errors, part.rules[part.rule_count - 1].line, 1,
+		err == -E2BIG
+			? "with this rule, hosts and prefixes of ignore-cookies, key-query and "
+			  "authorization come to more than %u combinations; use fewer"
+			: "with this rule, ignore-cookies, key-query and authorization come to "
+			  "more than "
+			  "%u combinations; use fewer",
+		err == -E2BIG ? ZS_SCOPES : ZS_CLASSES);
 }
 
 static int by_place(const void *a, const void *b)
@@ -297,7 +316,8 @@ static int parse(struct zs_config_parser *p)
 		p->at = 3; /* a byte order mark */
 	ini_parse_stream(line_next, p, take, p);
 	if (!p->err && p->at != p->len)
-		p->err = -ENOMEM; /* the library gave up: it may allocate, depending on how it was built */
+		p->err = -ENOMEM; /* the library gave up: it may allocate, depending on how it was
+				     built */
 	zs_config_section_end(p);
 	if (!p->err && !p->errors->count)
 		p->err = kernel_check(p);
@@ -307,7 +327,8 @@ static int parse(struct zs_config_parser *p)
 	return p->err;
 }
 
-int zs_config_parse(const char *text, size_t len, struct zs_config *out, struct zs_config_errors *errors)
+int zs_config_parse(const char *text, size_t len, struct zs_config *out,
+		    struct zs_config_errors *errors)
 {
 	struct zs_config_parser *p = calloc(1, sizeof(*p));
 	struct zs_tables *tables = malloc(sizeof(*tables));
@@ -321,7 +342,8 @@ int zs_config_parse(const char *text, size_t len, struct zs_config *out, struct 
 	p->key = -1;
 	p->errors = errors;
 	zs_config_defaults(&p->config);
-	p->taker = (struct zs_config_taker){.config = &p->config, .rule = &p->rule, .tables = tables};
+	p->taker =
+		(struct zs_config_taker){.config = &p->config, .rule = &p->rule, .tables = tables};
 	err = zs_fields_build(tables);
 	if (!err && len > ZS_CONFIG_TEXT_MAX)
 		err = zs_config_error_add(errors, 0, 0, "larger than %u bytes; use fewer rules",

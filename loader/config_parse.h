@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The state of the parser, shared between lines (config_parse.c) and sections (config_section.c). */
+/* The state of the parser, shared between lines (config_parse.c) and sections (config_section.c).
+ */
 #ifndef ZS_CONFIG_PARSE_H
 #define ZS_CONFIG_PARSE_H
 
@@ -21,13 +22,14 @@ struct zs_config_parser {
 	/* the section */
 	enum zs_config_section section;
 	struct zs_rule rule;
-	bool keep; /* the rule: its name is right and there is room */
-	struct zs_config_place begun;                 /* where it begins */
+	bool keep;		      /* the rule: its name is right and there is room */
+	struct zs_config_place begun; /* where it begins */
 	struct zs_config_place given[ZS_CONFIG_KEYS]; /* where it names a key; line 0: not */
-	uint32_t global_line;                         /* of [zeroserve]; 0: not yet */
+	uint32_t global_line;			      /* of [zeroserve]; 0: not yet */
 	/* the setting that indented lines add to */
 	int key;     /* enum zs_config_key; -1: none */
-	bool broken; /* there was an error in it: what is indented below belongs to it, and is skipped */
+	bool broken; /* there was an error in it: what is indented below belongs to it, and is
+			skipped */
 	struct zs_piece end; /* empty, at the end of its last line */
 	struct zs_config_taker taker;
 	struct zs_config config;
@@ -39,7 +41,8 @@ struct zs_config_parser {
 /* A part of the line that p->raw holds. */
 struct zs_piece zs_config_raw(const struct zs_config_parser *p, size_t offset, size_t len);
 
-/* Ends the setting, or the section and what is open in it; the end of the text ends a section too. */
+/* Ends the setting, or the section and what is open in it; the end of the text ends a section too.
+ */
 void zs_config_setting_end(struct zs_config_parser *p);
 void zs_config_section_end(struct zs_config_parser *p);
 

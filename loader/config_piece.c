@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static int error_addv(struct zs_config_errors *errors, uint32_t line, uint32_t column, const char *lead,
-		      const char *format, va_list args)
+static int error_addv(struct zs_config_errors *errors, uint32_t line, uint32_t column,
+		      const char *lead, const char *format, va_list args)
 {
 	struct zs_config_error *e = &errors->list[errors->count];
 	size_t n = strlen(lead);
@@ -25,7 +25,8 @@ static int error_addv(struct zs_config_errors *errors, uint32_t line, uint32_t c
 	return -EINVAL;
 }
 
-int zs_config_error_add(struct zs_config_errors *errors, uint32_t line, uint32_t column, const char *format, ...)
+int zs_config_error_add(struct zs_config_errors *errors, uint32_t line, uint32_t column,
+			const char *format, ...)
 {
 	va_list args;
 	int err;
@@ -88,7 +89,8 @@ bool zs_piece_next(struct zs_piece *rest, const char *separators, struct zs_piec
 {
 	size_t start = 0, end;
 
-	while (start < rest->len && (is_blank(rest->text[start]) || strchr(separators, rest->text[start])))
+	while (start < rest->len &&
+	       (is_blank(rest->text[start]) || strchr(separators, rest->text[start])))
 		start++;
 	for (end = start; end < rest->len; end++)
 		if (is_blank(rest->text[end]) || strchr(separators, rest->text[end]))
@@ -143,8 +145,8 @@ static int digits(const struct zs_piece *v, uint64_t *out, struct zs_piece *unit
 }
 
 /* A number, then one of `units` ("" for none), which stands for that many of the `scale`. */
-static int scaled(const struct zs_piece *v, const char *units, const uint64_t *scale, uint64_t least, uint64_t most,
-		  uint64_t *out)
+static int scaled(const struct zs_piece *v, const char *units, const uint64_t *scale,
+		  uint64_t least, uint64_t most, uint64_t *out)
 {
 	struct zs_piece unit;
 	const char *found = NULL;
@@ -182,7 +184,9 @@ static const char *in_units(uint64_t value, const char *units, const uint64_t *s
 	for (size_t i = 0; units[i]; i++)
 		if (value && value % scale[i] == 0)
 			unit[0] = units[i];
-	snprintf(out, 32, "%llu%s", (unsigned long long)(unit[0] ? value / scale[strchr(units, unit[0]) - units] : value),
+	snprintf(out, 32, "%llu%s",
+		 (unsigned long long)(unit[0] ? value / scale[strchr(units, unit[0]) - units]
+					      : value),
 		 unit);
 	return out;
 }
@@ -196,7 +200,8 @@ int zs_piece_size(const struct zs_piece *v, uint64_t least, uint64_t most, uint6
 	if (!scaled(v, units, scale, least, most, out))
 		return 0;
 	return zs_piece_error(v, "not a size from %s to %s; write bytes, or a number and K, M or G",
-			      in_units(least, units, scale, from), in_units(most, units, scale, to));
+			      in_units(least, units, scale, from),
+			      in_units(most, units, scale, to));
 }
 
 int zs_piece_duration(const struct zs_piece *v, uint64_t least, uint64_t most, uint64_t *out)
@@ -207,8 +212,9 @@ int zs_piece_duration(const struct zs_piece *v, uint64_t least, uint64_t most, u
 
 	if (!scaled(v, units, scale, least, most, out))
 		return 0;
-	return zs_piece_error(v, "not a duration from %s to %s; write seconds, or a number and s, m, h or d",
-			      in_units(least, units, scale, from), in_units(most, units, scale, to));
+	return zs_piece_error(
+		v, "not a duration from %s to %s; write seconds, or a number and s, m, h or d",
+		in_units(least, units, scale, from), in_units(most, units, scale, to));
 }
 
 int zs_piece_yes(const struct zs_piece *v, bool *out)
@@ -230,19 +236,23 @@ int zs_piece_string(const struct zs_piece *v, char *out, size_t size)
 
 /* --- patterns -------------------------------------------------------------------------------- */
 
-int zs_piece_pattern(const struct zs_piece *v, const char *allowed, const char *noun, struct zs_pattern *out)
+int zs_piece_pattern(const struct zs_piece *v, const char *allowed, const char *noun,
+		     struct zs_pattern *out)
 {
 	bool prefix = v->len && v->text[v->len - 1] == '*';
 	struct zs_piece name = part(v, 0, v->len - prefix);
 	struct zs_pattern p = {.prefix = prefix};
 
 	if (!name.len)
-		return zs_piece_error(v, "stands for every name; write what the names begin with before the *");
+		return zs_piece_error(
+			v, "stands for every name; write what the names begin with before the *");
 	if (name.len > sizeof(p.text))
-		return zs_piece_error(v, "%s longer than %zu bytes; write what it begins with and a *", noun,
-				      sizeof(p.text));
+		return zs_piece_error(v,
+				      "%s longer than %zu bytes; write what it begins with and a *",
+				      noun, sizeof(p.text));
 	if (memchr(name.text, '*', name.len))
-		return zs_piece_error(v, "a * may stand at the end alone; write what the names begin with before it");
+		return zs_piece_error(v, "a * may stand at the end alone; write what the names "
+					 "begin with before it");
 	if (zs_piece_check(&name, allowed, noun))
 		return -EINVAL;
 	memcpy(p.text, name.text, name.len);
@@ -251,8 +261,8 @@ int zs_piece_pattern(const struct zs_piece *v, const char *allowed, const char *
 	return 0;
 }
 
-int zs_piece_pattern_add(const struct zs_piece *v, const struct zs_pattern *add, struct zs_pattern *list,
-			 uint32_t *count, uint32_t most)
+int zs_piece_pattern_add(const struct zs_piece *v, const struct zs_pattern *add,
+			 struct zs_pattern *list, uint32_t *count, uint32_t most)
 {
 	uint32_t at = 0;
 
@@ -288,7 +298,8 @@ static unsigned int distance(const struct zs_piece *v, const char *name)
 	for (size_t j = 0; j <= n; j++)
 		row[0][j] = (unsigned int)j;
 	for (size_t i = 1; i <= v->len; i++) {
-		unsigned int *now = row[i % 3], *above = row[(i + 2) % 3], *before = row[(i + 1) % 3];
+		unsigned int *now = row[i % 3], *above = row[(i + 2) % 3],
+			     *before = row[(i + 1) % 3];
 
 		now[0] = (unsigned int)i;
 		for (size_t j = 1; j <= n; j++) {
@@ -299,8 +310,8 @@ static unsigned int distance(const struct zs_piece *v, const char *name)
 				best = above[j] + 1;
 			if (now[j - 1] + 1 < best)
 				best = now[j - 1] + 1;
-			if (i > 1 && j > 1 && c == name[j - 2] && lower(v->text[i - 2]) == name[j - 1] &&
-			    before[j - 2] + 1 < best)
+			if (i > 1 && j > 1 && c == name[j - 2] &&
+			    lower(v->text[i - 2]) == name[j - 1] && before[j - 2] + 1 < best)
 				best = before[j - 2] + 1;
 			now[j] = best;
 		}

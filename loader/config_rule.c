@@ -27,11 +27,14 @@ int zs_take_rule_origin(struct zs_config_taker *t, struct zs_piece *v)
 		key.addr[10] = key.addr[11] = 0xff;
 		memcpy(key.addr + 12, &ipv4, 4);
 	} else if (inet_pton(AF_INET6, host, key.addr) != 1) {
-		return zs_piece_error(&word, "a name, and a rule needs an address; write the one that Caddy "
-					     "status` shows");
+		return zs_piece_error(
+			&word, "a name, and a rule needs an address; write the one that Caddy "
+			       "status` shows");
 	}
 	if (!memcmp(key.addr, any, sizeof(any)) || !memcmp(key.addr, mapped, sizeof(mapped)))
-		return zs_piece_error(&word, "no address that can be dialled; write 127.0.0.1 or [::1] for this host");
+		return zs_piece_error(
+			&word,
+			"no address that can be dialled; write 127.0.0.1 or [::1] for this host");
 	key.port = port;
 	t->rule->origin = key;
 	return 0;
@@ -59,9 +62,11 @@ int zs_take_host(struct zs_config_taker *t, struct zs_piece *v)
 	if (!why && !host[0])
 		why = "no host";
 	if (why)
-		return zs_piece_error(&word, "%s; write it as visitors' browsers do, like www.example.org", why);
+		return zs_piece_error(
+			&word, "%s; write it as visitors' browsers do, like www.example.org", why);
 	if (with_port && (port == 80 || port == 443))
-		return zs_piece_error(&word, "browsers leave a default port out; write the host alone");
+		return zs_piece_error(&word,
+				      "browsers leave a default port out; write the host alone");
 	return 0;
 }
 
@@ -69,7 +74,8 @@ int zs_take_host(struct zs_config_taker *t, struct zs_piece *v)
 #define PATH_BYTES ZS_PIECE_ALNUM "!\"$%&'()*+,-./:;<=>@[]^_`{|}~"
 
 /* `lead` and `tail` make a whole path of it, to see whether all servers read it alike. */
-static int path_part(const struct zs_piece *word, const char *lead, const char *tail, char *out, size_t out_size)
+static int path_part(const struct zs_piece *word, const char *lead, const char *tail, char *out,
+		     size_t out_size)
 {
 	char path[ZS_SCOPE_PATH + 8];
 	int n;
@@ -78,8 +84,9 @@ static int path_part(const struct zs_piece *word, const char *lead, const char *
 		return -EINVAL;
 	n = snprintf(path, sizeof(path), "%s%s%s", lead, out, tail);
 	if (zs_rules_path_odd((const uint8_t *)path, (size_t)n))
-		return zs_piece_error(word, "servers differ in how they read such a path, and nothing is stored "
-					    "under it; write it without ;, .. and escapes");
+		return zs_piece_error(
+			word, "servers differ in how they read such a path, and nothing is stored "
+			      "under it; write it without ;, .. and escapes");
 	return 0;
 }
 
@@ -90,7 +97,8 @@ int zs_take_prefix(struct zs_config_taker *t, struct zs_piece *v)
 	if (zs_piece_only(v, &word))
 		return -EINVAL;
 	if (word.text[0] != '/')
-		return zs_piece_error(&word, "does not begin with /; write how the path begins, like /static/");
+		return zs_piece_error(
+			&word, "does not begin with /; write how the path begins, like /static/");
 	return path_part(&word, "", "x", t->rule->prefix, sizeof(t->rule->prefix));
 }
 
@@ -98,8 +106,9 @@ int zs_take_suffix(struct zs_config_taker *t, struct zs_piece *v)
 {
 	struct zs_piece word;
 
-	return zs_piece_only(v, &word) ? -EINVAL :
-				path_part(&word, "/x", "", t->rule->suffix, sizeof(t->rule->suffix));
+	return zs_piece_only(v, &word)
+		       ? -EINVAL
+		       : path_part(&word, "/x", "", t->rule->suffix, sizeof(t->rule->suffix));
 }
 
 int zs_take_status(struct zs_config_taker *t, struct zs_piece *v)
@@ -115,7 +124,8 @@ int zs_take_status(struct zs_config_taker *t, struct zs_piece *v)
 			if (r->status[i] == status)
 				return zs_piece_error(&word, "there already; remove one of them");
 		if (r->statuses == ZS_STATUSES_MAX)
-			return zs_piece_error(&word, "more than %u; use a second rule", ZS_STATUSES_MAX);
+			return zs_piece_error(&word, "more than %u; use a second rule",
+					      ZS_STATUSES_MAX);
 		r->status[r->statuses++] = (uint16_t)status;
 	}
 	return 0;
@@ -130,12 +140,15 @@ int zs_take_ttl(struct zs_config_taker *t, struct zs_piece *v)
 
 	zs_piece_next(v, "", &word);
 	if (word.len == 1 && word.text[0] == '0')
-		return zs_piece_error(&word, "nothing is fresh for no time; write `bypass = yes` to store nothing");
+		return zs_piece_error(
+			&word,
+			"nothing is fresh for no time; write `bypass = yes` to store nothing");
 	if (zs_piece_duration(&word, 1, ZS_CONFIG_YEAR, &ttl))
 		return -EINVAL;
 	if (zs_piece_next(v, "", &force)) {
 		if (!zs_piece_is(&force, "force"))
-			return zs_piece_error(&force, "only the word force may follow a ttl; remove it");
+			return zs_piece_error(&force,
+					      "only the word force may follow a ttl; remove it");
 		if (zs_piece_next(v, "", &word))
 			return zs_piece_error(&word, "one word too many; remove it");
 		t->rule->ttl_force = true;
@@ -210,14 +223,15 @@ int zs_take_ignore_cookies(struct zs_config_taker *t, struct zs_piece *v)
 
 enum query_state {
 	QUERY_MODE = 0, /* the next word says what is kept */
-	QUERY_NAMES,    /* names, or a comma */
-	QUERY_ALL,      /* a comma */
-	QUERY_NONE,     /* nothing */
-	QUERY_COMMA,    /* sort */
-	QUERY_SORT,     /* nothing */
+	QUERY_NAMES,	/* names, or a comma */
+	QUERY_ALL,	/* a comma */
+	QUERY_NONE,	/* nothing */
+	QUERY_COMMA,	/* sort */
+	QUERY_SORT,	/* nothing */
 };
 
-/* Compared with the name as it was sent, up to '='. What separates names or is decoded by servers stays out. */
+/* Compared with the name as it was sent, up to '='. What separates names or is decoded by servers
+ * stays out. */
 #define QUERY_BYTES ZS_PIECE_ALNUM "!$'()-./:@[]^_`{|}~"
 
 static int query_mode(struct zs_class *c, const struct zs_piece *word, uint32_t *state)
@@ -241,8 +255,10 @@ static int query_mode(struct zs_class *c, const struct zs_piece *word, uint32_t 
 			return 0;
 		}
 	}
-	return zs_piece_error(word, "not what can be done with a query; write all, none, keep NAME..., drop NAME... "
-				    "or sort");
+	return zs_piece_error(
+		word,
+		"not what can be done with a query; write all, none, keep NAME..., drop NAME... "
+		"or sort");
 }
 
 static int query_word(struct zs_class *c, const struct zs_piece *word, uint32_t *state)
@@ -255,19 +271,24 @@ static int query_word(struct zs_class *c, const struct zs_piece *word, uint32_t 
 	case QUERY_NAMES:
 		if (zs_piece_is(word, ",")) {
 			*state = QUERY_COMMA;
-			return c->params ? 0 : zs_piece_error(word, "no name before it; write names of parameters");
+			return c->params ? 0
+					 : zs_piece_error(
+						   word,
+						   "no name before it; write names of parameters");
 		}
 		if (zs_piece_pattern(word, QUERY_BYTES, "the name of a parameter", &p))
 			return -EINVAL;
 		return zs_piece_pattern_add(word, &p, c->param, &c->params, ZS_CLASS_PARAMS);
 	case QUERY_ALL:
 		if (!zs_piece_is(word, ","))
-			return zs_piece_error(word, "all takes no names; write `all` or `all, sort`");
+			return zs_piece_error(word,
+					      "all takes no names; write `all` or `all, sort`");
 		*state = QUERY_COMMA;
 		return 0;
 	case QUERY_COMMA:
 		if (!zs_piece_is(word, "sort"))
-			return zs_piece_error(word, "only sort may follow a comma; separate names by blanks");
+			return zs_piece_error(
+				word, "only sort may follow a comma; separate names by blanks");
 		c->flags |= ZS_CLASS_SORT;
 		*state = QUERY_SORT;
 		return 0;
@@ -305,15 +326,19 @@ int zs_take_key_query(struct zs_config_taker *t, struct zs_piece *v)
 	return 0;
 }
 
-int zs_config_key_finish(const struct zs_config_taker *t, enum zs_config_key key, const struct zs_piece *end)
+int zs_config_key_finish(const struct zs_config_taker *t, enum zs_config_key key,
+			 const struct zs_piece *end)
 {
 	if (key == ZS_CONFIG_KEY_QUERY && t->state == QUERY_COMMA)
-		return zs_config_error_add(end->errors, end->line, end->column,
-					   "nothing behind the comma; write sort, or remove the comma");
+		return zs_config_error_add(
+			end->errors, end->line, end->column,
+			"nothing behind the comma; write sort, or remove the comma");
 	if (key == ZS_CONFIG_KEY_QUERY && t->state == QUERY_NAMES && !t->rule->class.params)
-		return zs_config_error_add(end->errors, end->line, end->column,
-					   "no names; write the names of parameters, or all or none");
+		return zs_config_error_add(
+			end->errors, end->line, end->column,
+			"no names; write the names of parameters, or all or none");
 	if (!t->words && (zs_config_key_infos[key].flags & ZS_KEY_LIST || key == ZS_CONFIG_STATUS))
-		return zs_config_error_add(end->errors, end->line, end->column, "no value; write one, or remove the line");
+		return zs_config_error_add(end->errors, end->line, end->column,
+					   "no value; write one, or remove the line");
 	return 0;
 }

@@ -14,10 +14,12 @@ void zs_config_setting_end(struct zs_config_parser *p)
 	p->broken = false;
 }
 
-/* The condition that keeps a rule's settings from being known before there is a response; null: none. */
+/* The condition that keeps a rule's settings from being known before there is a response; null:
+ * none. */
 static const char *late_condition(const struct zs_rule *r)
 {
-	static const enum zs_config_key late[] = {ZS_CONFIG_RULE_ORIGIN, ZS_CONFIG_SUFFIX, ZS_CONFIG_STATUS};
+	static const enum zs_config_key late[] = {ZS_CONFIG_RULE_ORIGIN, ZS_CONFIG_SUFFIX,
+						  ZS_CONFIG_STATUS};
 
 	for (size_t i = 0; i < sizeof(late) / sizeof(late[0]); i++)
 		if (r->given & 1u << late[i])
@@ -38,13 +40,15 @@ static void rule_check(struct zs_config_parser *p)
 		sets |= !(info->flags & ZS_KEY_CONDITION);
 		if (late && info->flags & ZS_KEY_EARLY)
 			zs_config_error_add(p->errors, p->given[k].line, p->given[k].column,
-					    "%s decides before there is a response, by host and prefix alone, and this rule "
+					    "%s decides before there is a response, by host and "
+					    "prefix alone, and this rule "
 					    "has %s; move it to a rule without",
 					    info->name, late);
 	}
 	if (!sets && p->keep)
 		zs_config_error_add(p->errors, p->begun.line, p->begun.column,
-				    "rule %s sets nothing; give it a setting, or remove it", p->rule.name);
+				    "rule %s sets nothing; give it a setting, or remove it",
+				    p->rule.name);
 }
 
 static void rule_keep(struct zs_config_parser *p)
@@ -97,7 +101,8 @@ static void rule_begin(struct zs_config_parser *p, struct zs_piece *rest)
 		return;
 	for (uint32_t i = 0; i < p->config.rule_count; i++) {
 		if (!strcmp(p->config.rules[i].name, p->rule.name)) {
-			zs_piece_error(&name, "the rule of line %u has that name too; give it another",
+			zs_piece_error(&name,
+				       "the rule of line %u has that name too; give it another",
 				       p->config.rules[i].line);
 			return;
 		}
@@ -120,9 +125,10 @@ void zs_config_section_begin(struct zs_config_parser *p)
 	zs_config_section_end(p);
 	p->begun = (struct zs_config_place){p->line, 1};
 	if (!close || close[1]) {
-		zs_config_error_add(p->errors, p->line, (uint32_t)(close ? close - p->raw + 2 : (long)len + 1),
-				    "a section is [zeroserve] or [rule NAME]; %s",
-				    close ? "remove what is behind the bracket" : "close the bracket");
+		zs_config_error_add(
+			p->errors, p->line, (uint32_t)(close ? close - p->raw + 2 : (long)len + 1),
+			"a section is [zeroserve] or [rule NAME]; %s",
+			close ? "remove what is behind the bracket" : "close the bracket");
 		return;
 	}
 	rest.len--;
@@ -133,11 +139,14 @@ void zs_config_section_begin(struct zs_config_parser *p)
 	} else if (!zs_piece_is(&word, "zeroserve")) {
 		nearest = zs_piece_nearest(&word, names);
 		zs_piece_error(&word, "no such section; write %s",
-			       !nearest ? "[zeroserve] or [rule NAME]" : nearest == names[0] ? "[zeroserve]" : "[rule NAME]");
+			       !nearest		     ? "[zeroserve] or [rule NAME]"
+			       : nearest == names[0] ? "[zeroserve]"
+						     : "[rule NAME]");
 	} else if (zs_piece_next(&rest, "", &second)) {
 		zs_piece_error(&second, "one word too many; write [zeroserve]");
 	} else if (p->global_line) {
-		zs_piece_error(&word, "there already, in line %u; put both together", p->global_line);
+		zs_piece_error(&word, "there already, in line %u; put both together",
+			       p->global_line);
 	} else {
 		p->global_line = p->line;
 		p->section = ZS_SECTION_GLOBAL;

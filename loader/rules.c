@@ -8,8 +8,8 @@
 
 /* What rules with these conditions only decide is known before there is a response. */
 #define EARLY_CONDITIONS (ZS_GIVEN(HOST) | ZS_GIVEN(PREFIX))
-#define EARLY_SETTINGS   (ZS_GIVEN(IGNORE_COOKIES) | ZS_GIVEN(KEY_QUERY) | ZS_GIVEN(AUTHORIZATION))
-#define QUERY_FLAGS      (ZS_CLASS_KEEP | ZS_CLASS_DROP | ZS_CLASS_SORT)
+#define EARLY_SETTINGS	 (ZS_GIVEN(IGNORE_COOKIES) | ZS_GIVEN(KEY_QUERY) | ZS_GIVEN(AUTHORIZATION))
+#define QUERY_FLAGS	 (ZS_CLASS_KEEP | ZS_CLASS_DROP | ZS_CLASS_SORT)
 
 /* --- conditions ------------------------------------------------------------------------------ */
 
@@ -41,7 +41,8 @@ bool zs_rules_path_odd(const uint8_t *path, size_t len)
 	for (size_t i = 0; i < len; i++) {
 		int c = path[i] == '%' ? escaped(path + i, len - i) : 'x';
 
-		if (path[i] == ';' || path[i] == '\\' || c < 0x20 || c == 0x7f || strchr("./;\\%?#", c))
+		if (path[i] == ';' || path[i] == '\\' || c < 0x20 || c == 0x7f ||
+		    strchr("./;\\%?#", c))
 			return true;
 		if (path[i] != '/')
 			continue;
@@ -108,12 +109,14 @@ static void class_apply(struct zs_class *c, const struct zs_rule *r)
 		memcpy(c->param, r->class.param, sizeof(c->param));
 	}
 	if (r->given & ZS_GIVEN(IGNORE_COOKIES)) {
-		c->flags = (c->flags & ~ZS_CLASS_COOKIES_ON) | (r->class.flags & ZS_CLASS_COOKIES_ON);
+		c->flags =
+			(c->flags & ~ZS_CLASS_COOKIES_ON) | (r->class.flags & ZS_CLASS_COOKIES_ON);
 		c->cookies = r->class.cookies;
 		memcpy(c->cookie, r->class.cookie, sizeof(c->cookie));
 	}
 	if (r->given & ZS_GIVEN(AUTHORIZATION))
-		c->flags = (c->flags & ~ZS_CLASS_AUTHORIZED) | (r->class.flags & ZS_CLASS_AUTHORIZED);
+		c->flags =
+			(c->flags & ~ZS_CLASS_AUTHORIZED) | (r->class.flags & ZS_CLASS_AUTHORIZED);
 }
 
 static void apply(struct zs_settings *s, const struct zs_rule *r)
@@ -162,12 +165,14 @@ bool zs_settings_equal(const struct zs_settings *a, const struct zs_settings *b)
 {
 	return a->bypass == b->bypass && a->odd_path == b->odd_path && a->has_ttl == b->has_ttl &&
 	       a->ttl_force == b->ttl_force && a->ttl == b->ttl && a->has_grace == b->has_grace &&
-	       a->grace == b->grace && a->max_object == b->max_object && class_equal(&a->class, &b->class);
+	       a->grace == b->grace && a->max_object == b->max_object &&
+	       class_equal(&a->class, &b->class);
 }
 
 /* --- what the kernel needs ------------------------------------------------------------------- */
 
-/* Only such rules, and all of them: zs_config_parse() refuses early settings beside other conditions. */
+/* Only such rules, and all of them: zs_config_parse() refuses early settings beside other
+ * conditions. */
 static bool early(const struct zs_rule *r)
 {
 	return r->given & EARLY_SETTINGS;
@@ -180,8 +185,8 @@ static bool for_host(const struct zs_rule *r, const char *host)
 }
 
 /* The number of the class that requests below (host, prefix) have. */
-static int class_number(const struct zs_config *config, const char *host, const char *prefix, struct zs_scopes *out,
-			uint32_t *number)
+static int class_number(const struct zs_config *config, const char *host, const char *prefix,
+			struct zs_scopes *out, uint32_t *number)
 {
 	struct zs_text path = {(const uint8_t *)prefix, strlen(prefix)};
 	struct zs_class c = {0};
@@ -223,7 +228,8 @@ static int host_add(const struct zs_config *config, const char *host, struct zs_
 		bool there = !r->prefix[0] || !for_host(r, host);
 
 		for (uint32_t k = 0; !there && k < i; k++)
-			there = for_host(&config->rules[k], host) && !strcmp(config->rules[k].prefix, r->prefix);
+			there = for_host(&config->rules[k], host) &&
+				!strcmp(config->rules[k].prefix, r->prefix);
 		if (!there)
 			err = scope_add(out, host, r->prefix);
 	}
@@ -270,7 +276,8 @@ int zs_rules_compile(const struct zs_config *config, struct zs_scopes *out)
 		goto out;
 	qsort(made->list, made->count, sizeof(*made->list), by_place);
 	for (uint32_t i = 0; !err && i < made->count; i++)
-		err = class_number(config, made->list[i].host, made->list[i].prefix, made, &made->list[i].class);
+		err = class_number(config, made->list[i].host, made->list[i].prefix, made,
+				   &made->list[i].class);
 	if (err)
 		goto out;
 	*out = *made;

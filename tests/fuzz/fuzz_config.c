@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The configuration file: any text is taken or refused with errors that lie within it and can be printed; what was
- * taken gives every request in the kernel the class that its rules give it. Bytes from 0x80 to 0xbf stand for
- * fragments.
+ * The configuration file: any text is taken or refused with errors that lie within it and can be
+ * printed; what was taken gives every request in the kernel the class that its rules give it. Bytes
+ * from 0x80 to 0xbf stand for fragments.
  */
 #include "rules.h"
 
@@ -15,15 +15,70 @@
 int LLVMFuzzerTestOneInput(const uint8_t *in, size_t len);
 
 static const char *const fragments[] = {
-	"[zeroserve]\n", "[rule ", "]\n", "\n", " = ", "\n\t", "origin = ", "admin = ", "user = ", "store-size = ",
-	"max-objects = ", "max-object = ", "record-rate = ", "fetch-rate = ", "fetch-concurrency = ", "refresh = ",
-	"lifetime-max = ", "inert-field = ", "vary = ", "host = ", "prefix = /", "suffix = ", "status = ", "ttl = ",
-	"grace = ", "bypass = ", "ignore-cookies = ", "key-query = ", "authorization = ", "yes", "no", "force", "all",
-	"none", "keep ", "drop ", ", sort", "bypass", "rfc", "127.0.0.1:80", "[::1]:8080", "localhost:1", "example.org",
-	"30d", "64M", "404", "200, 301", "_ga*", "utm_* ", "X-A", "Origin", "Cookie", "/../", "%2f", "; x", " # y",
-	"[rule a]\nhost = a\nkey-query = sort\n", "[rule b]\nprefix = /a\nignore-cookies = x\n",
-	"[rule c]\nprefix = /a/b\nauthorization = rfc\n", "*", "\r\n", "\xef\xbb\xbf",
-	"[rule d]\nhost = b\nprefix = /b\nkey-query = keep y\n", "a b c d e f g h i j k l m n o p q r s ",
+	"[zeroserve]\n",
+	"[rule ",
+	"]\n",
+	"\n",
+	" = ",
+	"\n\t",
+	"origin = ",
+	"admin = ",
+	"user = ",
+	"store-size = ",
+	"max-objects = ",
+	"max-object = ",
+	"record-rate = ",
+	"fetch-rate = ",
+	"fetch-concurrency = ",
+	"refresh = ",
+	"lifetime-max = ",
+	"inert-field = ",
+	"vary = ",
+	"host = ",
+	"prefix = /",
+	"suffix = ",
+	"status = ",
+	"ttl = ",
+	"grace = ",
+	"bypass = ",
+	"ignore-cookies = ",
+	"key-query = ",
+	"authorization = ",
+	"yes",
+	"no",
+	"force",
+	"all",
+	"none",
+	"keep ",
+	"drop ",
+	", sort",
+	"bypass",
+	"rfc",
+	"127.0.0.1:80",
+	"[::1]:8080",
+	"localhost:1",
+	"example.org",
+	"30d",
+	"64M",
+	"404",
+	"200, 301",
+	"_ga*",
+	"utm_* ",
+	"X-A",
+	"Origin",
+	"Cookie",
+	"/../",
+	"%2f",
+	"; x",
+	" # y",
+	"[rule a]\nhost = a\nkey-query = sort\n",
+	"[rule b]\nprefix = /a\nignore-cookies = x\n",
+	"[rule c]\nprefix = /a/b\nauthorization = rfc\n",
+	"*",
+	"\r\n",
+	"\xef\xbb\xbf",
+	"[rule d]\nhost = b\nprefix = /b\nkey-query = keep y\n",
+	"a b c d e f g h i j k l m n o p q r s ",
 };
 
 static void expect(bool held)
@@ -63,7 +118,8 @@ static void check_errors(const struct zs_config_errors *errors, const char *text
 		const char *line = text, *end = text + len, *stop;
 
 		expect(e->line && e->column);
-		expect(!before || before->line < e->line || (before->line == e->line && before->column <= e->column));
+		expect(!before || before->line < e->line ||
+		       (before->line == e->line && before->column <= e->column));
 		for (uint32_t i = 1; i < e->line; i++) {
 			line = memchr(line, '\n', (size_t)(end - line));
 			expect(line != NULL);
@@ -96,7 +152,8 @@ static const struct zs_class *look_up(const struct zs_scopes *s, const char *hos
 	return &s->classes[best->class];
 }
 
-static void check_request(const struct zs_config *c, const struct zs_scopes *s, const char *host, const char *path)
+static void check_request(const struct zs_config *c, const struct zs_scopes *s, const char *host,
+			  const char *path)
 {
 	struct zs_rules_subject subject = {.host = {(const uint8_t *)host, strlen(host)},
 					   .path = {(const uint8_t *)path, strlen(path)},
@@ -121,7 +178,8 @@ static void check_rules(const struct zs_config *c)
 	check_request(c, &s, "nowhere", "/");
 	for (uint32_t i = 0; i < c->rule_count; i++) {
 		for (uint32_t k = 0; k < c->rule_count && k < 8; k++) {
-			snprintf(path, sizeof(path), "%s", c->rules[k].prefix[0] ? c->rules[k].prefix : "/");
+			snprintf(path, sizeof(path), "%s",
+				 c->rules[k].prefix[0] ? c->rules[k].prefix : "/");
 			check_request(c, &s, c->rules[i].host, path);
 			strcat(path, "/b");
 			check_request(c, &s, c->rules[i].host, path);

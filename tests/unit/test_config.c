@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The configuration file: what every key takes and refuses, where errors are said to be, and hostile files. */
+/* The configuration file: what every key takes and refuses, where errors are said to be, and
+ * hostile files. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -122,7 +123,11 @@ static const struct zs_rule *rule(const char *lines)
 
 static void test_defaults(void **state)
 {
-	static const char *const empty[] = {"", "\n", "# nothing\n; nothing", "[zeroserve]", "\xef\xbb\xbf[zeroserve]\n",
+	static const char *const empty[] = {"",
+					    "\n",
+					    "# nothing\n; nothing",
+					    "[zeroserve]",
+					    "\xef\xbb\xbf[zeroserve]\n",
 					    " \t \n\t# indented\n"};
 
 	(void)state;
@@ -190,10 +195,12 @@ static void test_global(void **state)
 	assert_string_equal(config.vary[0], "accept-language");
 	assert_string_equal(config.vary[1], "origin");
 	assert_null(config.vary[2]);
-	assert_int_equal(config.given, ZS_GIVEN(ORIGIN) | ZS_GIVEN(ADMIN) | ZS_GIVEN(USER) | ZS_GIVEN(STORE_SIZE) |
-					       ZS_GIVEN(MAX_OBJECTS) | ZS_GIVEN(MAX_OBJECT) | ZS_GIVEN(RECORD_RATE) |
-					       ZS_GIVEN(FETCH_RATE) | ZS_GIVEN(FETCH_CONCURRENCY) | ZS_GIVEN(REFRESH) |
-					       ZS_GIVEN(LIFETIME_MAX) | ZS_GIVEN(INERT) | ZS_GIVEN(VARY));
+	assert_int_equal(config.given, ZS_GIVEN(ORIGIN) | ZS_GIVEN(ADMIN) | ZS_GIVEN(USER) |
+					       ZS_GIVEN(STORE_SIZE) | ZS_GIVEN(MAX_OBJECTS) |
+					       ZS_GIVEN(MAX_OBJECT) | ZS_GIVEN(RECORD_RATE) |
+					       ZS_GIVEN(FETCH_RATE) | ZS_GIVEN(FETCH_CONCURRENCY) |
+					       ZS_GIVEN(REFRESH) | ZS_GIVEN(LIFETIME_MAX) |
+					       ZS_GIVEN(INERT) | ZS_GIVEN(VARY));
 }
 
 /* One bad line below [zeroserve] or [rule r]: the error's column in that line. */
@@ -284,12 +291,16 @@ static void test_global_bad(void **state)
 
 static void test_twice(void **state)
 {
-	static const char *const once[] = {"admin = a:1", "user = a", "store-size = 1M", "max-objects = 5", "max-object = 5",
-					   "record-rate = 5", "fetch-rate = 5", "fetch-concurrency = 5", "refresh = no",
-					   "lifetime-max = 5", "vary = x"};
-	static const char *const of_rule[] = {"origin = 1.2.3.4:5", "host = a", "prefix = /a", "suffix = a", "status = 404",
-					      "ttl = 5", "grace = 5", "bypass = no", "max-object = 5"};
-	static const char *const early[] = {"ignore-cookies = a", "key-query = all", "authorization = rfc"};
+	static const char *const once[] = {
+		"admin = a:1",	  "user = a",	      "store-size = 1M", "max-objects = 5",
+		"max-object = 5", "record-rate = 5",  "fetch-rate = 5",	 "fetch-concurrency = 5",
+		"refresh = no",	  "lifetime-max = 5", "vary = x"};
+	static const char *const of_rule[] = {
+		"origin = 1.2.3.4:5", "host = a",     "prefix = /a",
+		"suffix = a",	      "status = 404", "ttl = 5",
+		"grace = 5",	      "bypass = no",  "max-object = 5"};
+	static const char *const early[] = {"ignore-cookies = a", "key-query = all",
+					    "authorization = rfc"};
 	char text[256];
 
 	(void)state;
@@ -307,10 +318,12 @@ static void test_twice(void **state)
 		bad(text, 3, 1, "there already in this section, in line 2");
 	}
 	bad("[zeroserve]\norigin = a:1\norigin = a:1\n", 3, 10, "there already");
-	bad("[zeroserve]\n[rule a]\nttl=1\n[zeroserve]\nrefresh = no\n", 4, 2, "there already, in line 1");
+	bad("[zeroserve]\n[rule a]\nttl=1\n[zeroserve]\nrefresh = no\n", 4, 2,
+	    "there already, in line 1");
 }
 
-/* Every field that touches framing, that the cache obeys or keys anyway: fields.def decides, not this table. */
+/* Every field that touches framing, that the cache obeys or keys anyway: fields.def decides, not
+ * this table. */
 static void test_vary_known(void **state)
 {
 	static const struct {
@@ -330,7 +343,8 @@ static void test_vary_known(void **state)
 	for (size_t i = 0; i < COUNT(known); i++) {
 		snprintf(text, sizeof(text), "[zeroserve]\nvary = %s\n", known[i].name);
 		snprintf(between, sizeof(between), " %s ", known[i].name);
-		if (strstr(fine, between) || (known[i].effect == ZS_EFFECT_INERT && known[i].slot == ZS_SLOT_NONE))
+		if (strstr(fine, between) ||
+		    (known[i].effect == ZS_EFFECT_INERT && known[i].slot == ZS_SLOT_NONE))
 			good(text);
 		else
 			bad(text, 2, 8, known[i].name);
@@ -339,8 +353,10 @@ static void test_vary_known(void **state)
 	bad("[zeroserve]\nvary = Accept-Encoding\n", 2, 8, "is part of the key");
 	bad("[zeroserve]\nvary = If-None-Match\n", 2, 8, "not which one it is");
 	bad("[zeroserve]\nvary = Content-Type\n", 2, 8, "never answered");
-	bad("[zeroserve]\nvary = X-A\ninert-field = x-b x-a\n", 3, 19, "both in vary and in inert-field");
-	bad("[zeroserve]\ninert-field = x-a\nvary = x-a\n", 3, 8, "both in vary and in inert-field");
+	bad("[zeroserve]\nvary = X-A\ninert-field = x-b x-a\n", 3, 19,
+	    "both in vary and in inert-field");
+	bad("[zeroserve]\ninert-field = x-a\nvary = x-a\n", 3, 8,
+	    "both in vary and in inert-field");
 }
 
 static void test_many(void **state)
@@ -367,7 +383,8 @@ static void test_rule(void **state)
 
 	(void)state;
 	good("\n[rule one]\n"
-	     "origin = 127.0.0.1:9000\nhost = WWW.Example.org:8443\nprefix = /a/b=c:d\nsuffix = .CSS\n"
+	     "origin = 127.0.0.1:9000\nhost = WWW.Example.org:8443\nprefix = /a/b=c:d\nsuffix = "
+	     ".CSS\n"
 	     "status = 200, 404 410\nttl = 5m force\ngrace = 1h\nbypass = no\nmax-object = 4K\n"
 	     "[ rule\ttwo.2-_ ] # more\n"
 	     "host = www.example.org\nprefix = /\nauthorization = rfc\nttl = 30\n");
@@ -375,8 +392,9 @@ static void test_rule(void **state)
 	r = &config.rules[0];
 	assert_string_equal(r->name, "one");
 	assert_int_equal(r->line, 2);
-	assert_int_equal(r->given, ZS_GIVEN(RULE_ORIGIN) | ZS_GIVEN(HOST) | ZS_GIVEN(PREFIX) | ZS_GIVEN(SUFFIX) |
-					   ZS_GIVEN(STATUS) | ZS_GIVEN(TTL) | ZS_GIVEN(GRACE) | ZS_GIVEN(BYPASS) |
+	assert_int_equal(r->given, ZS_GIVEN(RULE_ORIGIN) | ZS_GIVEN(HOST) | ZS_GIVEN(PREFIX) |
+					   ZS_GIVEN(SUFFIX) | ZS_GIVEN(STATUS) | ZS_GIVEN(TTL) |
+					   ZS_GIVEN(GRACE) | ZS_GIVEN(BYPASS) |
 					   ZS_GIVEN(RULE_MAX_OBJECT));
 	assert_memory_equal(r->origin.addr, "\0\0\0\0\0\0\0\0\0\0\xff\xff\x7f\0\0\1", 16);
 	assert_int_equal(r->origin.port, 9000);
@@ -412,7 +430,8 @@ static void test_rule_values(void **state)
 	assert_string_equal(rule("bypass = yes\nhost = [2001:db8::A]")->host, "[2001:db8::a]");
 	assert_string_equal(rule("bypass = yes\nhost = localhost")->host, "localhost");
 	assert_string_equal(rule("bypass = yes\nprefix = /.well-known/")->prefix, "/.well-known/");
-	assert_string_equal(rule("bypass = yes\nprefix = /caf%C3%A9/a%20b")->prefix, "/caf%C3%A9/a%20b");
+	assert_string_equal(rule("bypass = yes\nprefix = /caf%C3%A9/a%20b")->prefix,
+			    "/caf%C3%A9/a%20b");
 	assert_int_equal(rule("bypass = yes\norigin = [2001:db8::1]:80")->origin.addr[1], 1);
 }
 
@@ -426,7 +445,9 @@ static void test_rule_bad(void **state)
 		{"host = ex_ample/x", 16, "'/': must not stand in a host"},
 		{"host = a b", 10, "one word too many"},
 		{"host = *.example.org", 8, "'*': must not stand in a host"},
-		{"host = b\xc3\xbc" "cher.example", 9, "'\\xc3': must not stand"},
+		{"host = b\xc3\xbc"
+		 "cher.example",
+		 9, "'\\xc3': must not stand"},
 		{"host = example.org:443", 8, "leave a default port out"},
 		{"host = example.org:80", 8, "leave a default port out"},
 		{"host = example.org:", 8, "no port"},
@@ -516,7 +537,8 @@ static void expect_pattern(const struct zs_pattern *p, const char *text, bool pr
 
 static void test_ignore_cookies(void **state)
 {
-	const struct zs_class *c = &rule("ignore-cookies = _gid, _ga*\n  _fbp\n\n# still\n\t_hj*,")->class;
+	const struct zs_class *c =
+		&rule("ignore-cookies = _gid, _ga*\n  _fbp\n\n# still\n\t_hj*,")->class;
 	char text[1024];
 	size_t n;
 
@@ -536,13 +558,15 @@ static void test_ignore_cookies(void **state)
 	bad("[rule r]\nignore-cookies = a*b\n", 2, 18, "at the end alone");
 	bad("[rule r]\nignore-cookies = *a\n", 2, 18, "at the end alone");
 	bad("[rule r]\nignore-cookies = a b a\n", 2, 22, "there already");
-	bad("[rule r]\nignore-cookies = a[1]\n", 2, 19, "'[': must not stand in the name of a cookie");
+	bad("[rule r]\nignore-cookies = a[1]\n", 2, 19,
+	    "'[': must not stand in the name of a cookie");
 	bad("[rule r]\nignore-cookies = a=1\n", 2, 19, "'=': must not stand");
 	bad("[rule r]\nignore-cookies = none a\n", 2, 23, "none stands alone");
 	bad("[rule r]\nignore-cookies = a none\n", 2, 20, "none stands alone");
 	bad("[rule r]\nignore-cookies = none\n  a\n", 3, 3, "none stands alone");
-	bad("[rule r]\nignore-cookies = x2345678901234567890123456789012\n  x23456789012345678901234567890123\n", 3, 3,
-	    "longer than 32 bytes");
+	bad("[rule r]\nignore-cookies = x2345678901234567890123456789012\n  "
+	    "x23456789012345678901234567890123\n",
+	    3, 3, "longer than 32 bytes");
 	bad("[rule r]\nignore-cookies = ,\n", 2, 19, "no value");
 	n = (size_t)sprintf(text, "[rule r]\nignore-cookies = c00");
 	for (int i = 1; i < 16; i++)
@@ -627,19 +651,22 @@ static void test_key_query(void **state)
 
 static void test_early(void **state)
 {
-	static const char *const early[] = {"ignore-cookies = a", "key-query = none", "authorization = rfc"};
+	static const char *const early[] = {"ignore-cookies = a", "key-query = none",
+					    "authorization = rfc"};
 	static const char *const late[] = {"origin = 127.0.0.1:1", "suffix = .css", "status = 404"};
 	char text[256], says[32];
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(early); i++) {
-		snprintf(text, sizeof(text), "[rule r]\n%s\nhost = a\nprefix = /b\nttl = 5\n", early[i]);
+		snprintf(text, sizeof(text), "[rule r]\n%s\nhost = a\nprefix = /b\nttl = 5\n",
+			 early[i]);
 		good(text);
 		for (size_t k = 0; k < COUNT(late); k++) {
 			snprintf(says, sizeof(says), "this rule has %.6s", late[k]);
 			snprintf(text, sizeof(text), "[rule r]\n%s\n%s\n", early[i], late[k]);
 			bad(text, 2, 1, says);
-			snprintf(text, sizeof(text), "[rule r]\nhost = a\n%s\n%s\n[rule s]\nttl=5", late[k], early[i]);
+			snprintf(text, sizeof(text), "[rule r]\nhost = a\n%s\n%s\n[rule s]\nttl=5",
+				 late[k], early[i]);
 			bad(text, 4, 1, "by host and prefix alone");
 		}
 	}
@@ -663,7 +690,8 @@ static void test_sections(void **state)
 	bad("[rule a/b]\nttl = 5\n", 1, 8, "'/': must not stand in the name of a rule");
 	bad("[rule a]\nhost = x\n", 1, 1, "rule a sets nothing");
 	bad("[rule a]\n[rule b]\nttl = 5", 1, 1, "rule a sets nothing");
-	bad("[rule a]\nttl = 5\n[rule b]\nttl = 5\n[rule a]\nttl = 6\n", 5, 7, "the rule of line 1 has that name");
+	bad("[rule a]\nttl = 5\n[rule b]\nttl = 5\n[rule a]\nttl = 6\n", 5, 7,
+	    "the rule of line 1 has that name");
 	/* what stands below a bad name is looked at all the same */
 	bad_bytes("[rule a b]\nttl = x\n", 19);
 	assert_int_equal(errors.count, 2);
@@ -703,7 +731,8 @@ static void test_comments(void **state)
 static void test_bytes(void **state)
 {
 	(void)state;
-	bad("[zeroserve]\r\n", 1, 12, "a carriage return; save the file with the line ends of Unix");
+	bad("[zeroserve]\r\n", 1, 12,
+	    "a carriage return; save the file with the line ends of Unix");
 	bad("[zeroserve]\nrefresh\r= no\n", 2, 8, "a carriage return");
 	bad("[zeroserve]\nadmin = a\x7f\n", 2, 10, "a control character");
 	bad("[zeroserve]\nadmin = \x1b[31m\n", 2, 9, "a control character");
@@ -724,7 +753,8 @@ static void test_bytes(void **state)
 
 static void test_all_errors(void **state)
 {
-	static const char text[] = "[rule a]\nsuffix = .x\nttl = x\nkey-query = bad\nhost = a:80\n[rule a]\n";
+	static const char text[] =
+		"[rule a]\nsuffix = .x\nttl = x\nkey-query = bad\nhost = a:80\n[rule a]\n";
 	char line[1024];
 
 	(void)state;
@@ -737,7 +767,8 @@ static void test_all_errors(void **state)
 	expect_error(3, 5, 8, "default port");
 	expect_error(4, 6, 7, "has that name");
 	zs_config_error_format("/etc/x", &errors.list[0], line, sizeof(line));
-	assert_string_equal(line, "/etc/x:3:7: 'x': not a duration from 1s to 365d; write seconds, or a number and s, m, h "
+	assert_string_equal(line, "/etc/x:3:7: 'x': not a duration from 1s to 365d; write seconds, "
+				  "or a number and s, m, h "
 				  "or d");
 }
 
@@ -805,13 +836,16 @@ static void test_scopes_most(void **state)
 	for (int i = 0; i < 9; i++, line += 3)
 		n += (size_t)sprintf(text + n, "[rule h%d]\nhost = h%d\nkey-query = none\n", i, i);
 	for (int i = 0; i < 101; i++, line += 3)
-		n += (size_t)sprintf(text + n, "[rule p%d]\nprefix = /%03d\nkey-query = sort\n", i, i);
+		n += (size_t)sprintf(text + n, "[rule p%d]\nprefix = /%03d\nkey-query = sort\n", i,
+				     i);
 	good(text);
-	n += (size_t)sprintf(text + n, "[rule one]\nprefix = /x\nkey-query = sort\n[rule two]\nttl = 5\n");
+	n += (size_t)sprintf(text + n,
+			     "[rule one]\nprefix = /x\nkey-query = sort\n[rule two]\nttl = 5\n");
 	bad(text, line, 1, "more than 1024 combinations");
 	n = 0;
 	for (int i = 0; i < 31; i++)
-		n += (size_t)sprintf(text + n, "[rule p%d]\nprefix = /%03d\nkey-query = keep p%d\n", i, i, i);
+		n += (size_t)sprintf(text + n, "[rule p%d]\nprefix = /%03d\nkey-query = keep p%d\n",
+				     i, i, i);
 	good(text);
 	n += (size_t)sprintf(text + n, "[rule one]\nprefix = /x\nkey-query = keep x\n");
 	bad(text, 94, 1, "more than 32 combinations");
@@ -868,7 +902,8 @@ static void test_sample(void **state)
 	good(text);
 	assert_int_equal(config.rule_count, 0);
 	for (from = to = text; *from; from++)
-		if (*from != '#' || (from > text && from[-1] != '\n') || from[1] == ' ' || from[1] == '\n')
+		if (*from != '#' || (from > text && from[-1] != '\n') || from[1] == ' ' ||
+		    from[1] == '\n')
 			*to++ = *from;
 	*to = '\0';
 	good(text);
@@ -876,6 +911,35 @@ static void test_sample(void **state)
 	assert_int_equal(config.rule_count, 4);
 	assert_string_equal(config.origins[0], "127.0.0.1:9000");
 	assert_int_equal(config.rules[0].class.params, 6);
+}
+
+/* The manual: a row for every key, and its examples are right. */
+static void test_manual(void **state)
+{
+	static const char *const keys[] = {
+#define ZS_CONFIG_KEY(id, name, section, flags, take) name,
+#include "config_keys.def"
+#undef ZS_CONFIG_KEY
+	};
+	char *text, row[64], *at, *end;
+	unsigned int blocks = 0;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(zs_config_read("docs/config.md", &text, &len, &errors), 0);
+	for (size_t i = 0; i < COUNT(keys); i++) {
+		snprintf(row, sizeof(row), "\n| `%s` |", keys[i]);
+		if (!strstr(text, row))
+			fail_msg("docs/config.md has no row for %s", keys[i]);
+	}
+	for (at = strstr(text, "\n```\n["); at; at = strstr(end, "\n```\n["), blocks++) {
+		end = strstr(at + 5, "\n```\n");
+		assert_non_null(end);
+		good_bytes(at + 5, (size_t)(end - at) - 5);
+		end += 5;
+	}
+	assert_int_equal(blocks, 2);
+	free(text);
 }
 
 /* --- check-config ---------------------------------------------------------------------------- */
@@ -891,7 +955,7 @@ static int check(const char *text, bool json, char **answer)
 	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
 	fflush(stdout);
 	dup2(to, STDOUT_FILENO);
-	zs_log_level_set((enum zs_log_level)-1);
+	zs_log_level_set((enum zs_log_level) - 1);
 	code = zs_cmd_check_config(&options);
 	zs_log_level_set(ZS_LOG_INFO);
 	fflush(stdout);
@@ -922,8 +986,9 @@ static void test_command(void **state)
 	assert_string_equal(answer, F ": ok, 1 rule\n");
 	free(answer);
 	assert_int_equal(check("[rule a]\nttl = \n[x]\n", false, &answer), ZS_EXIT_USAGE);
-	assert_string_equal(answer, F ":2:6: no value; write one, or remove the line\n" F
-				      ":3:2: 'x': no such section; write [zeroserve] or [rule NAME]\n");
+	assert_string_equal(answer,
+			    F ":2:6: no value; write one, or remove the line\n" F
+			      ":3:2: 'x': no such section; write [zeroserve] or [rule NAME]\n");
 	free(answer);
 	assert_int_equal(check("[rule a]\nttl = \n", true, &answer), ZS_EXIT_USAGE);
 	told = json_loads(answer, 0, NULL);
@@ -945,31 +1010,19 @@ static void test_command(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_defaults),
-		cmocka_unit_test(test_global),
-		cmocka_unit_test(test_global_bad),
-		cmocka_unit_test(test_twice),
-		cmocka_unit_test(test_vary_known),
-		cmocka_unit_test(test_many),
-		cmocka_unit_test(test_rule),
-		cmocka_unit_test(test_rule_values),
-		cmocka_unit_test(test_rule_bad),
-		cmocka_unit_test(test_rule_lengths),
-		cmocka_unit_test(test_ignore_cookies),
-		cmocka_unit_test(test_key_query),
-		cmocka_unit_test(test_early),
-		cmocka_unit_test(test_sections),
-		cmocka_unit_test(test_indented),
-		cmocka_unit_test(test_comments),
-		cmocka_unit_test(test_bytes),
-		cmocka_unit_test(test_all_errors),
-		cmocka_unit_test(test_hostile),
-		cmocka_unit_test(test_rules_most),
-		cmocka_unit_test(test_scopes_most),
-		cmocka_unit_test(test_library),
-		cmocka_unit_test(test_file),
-		cmocka_unit_test(test_sample),
-		cmocka_unit_test(test_command),
+		cmocka_unit_test(test_defaults),       cmocka_unit_test(test_global),
+		cmocka_unit_test(test_global_bad),     cmocka_unit_test(test_twice),
+		cmocka_unit_test(test_vary_known),     cmocka_unit_test(test_many),
+		cmocka_unit_test(test_rule),	       cmocka_unit_test(test_rule_values),
+		cmocka_unit_test(test_rule_bad),       cmocka_unit_test(test_rule_lengths),
+		cmocka_unit_test(test_ignore_cookies), cmocka_unit_test(test_key_query),
+		cmocka_unit_test(test_early),	       cmocka_unit_test(test_sections),
+		cmocka_unit_test(test_indented),       cmocka_unit_test(test_comments),
+		cmocka_unit_test(test_bytes),	       cmocka_unit_test(test_all_errors),
+		cmocka_unit_test(test_hostile),	       cmocka_unit_test(test_rules_most),
+		cmocka_unit_test(test_scopes_most),    cmocka_unit_test(test_library),
+		cmocka_unit_test(test_file),	       cmocka_unit_test(test_sample),
+		cmocka_unit_test(test_manual),	       cmocka_unit_test(test_command),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

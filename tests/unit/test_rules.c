@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Which settings hold, and that the kernel's look-up gives every request the class that the rules give it. */
+/* Which settings hold, and that the kernel's look-up gives every request the class that the rules
+ * give it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -46,7 +47,8 @@ static struct zs_text text_of(const char *text)
 
 static const struct zs_settings *match(const char *host, const char *path, uint32_t status)
 {
-	struct zs_rules_subject subject = {.host = text_of(host), .path = text_of(path), .status = status};
+	struct zs_rules_subject subject = {
+		.host = text_of(host), .path = text_of(path), .status = status};
 
 	memset(&settings, 0xa5, sizeof(settings));
 	zs_rules_match(&config, &subject, &settings);
@@ -84,7 +86,8 @@ static void test_no_rules(void **state)
 static void test_conditions(void **state)
 {
 	struct zs_origin_key origin = {.port = 9000, .netns = 7};
-	struct zs_rules_subject subject = {.host = text_of("a"), .path = text_of("/"), .origin = &origin};
+	struct zs_rules_subject subject = {
+		.host = text_of("a"), .path = text_of("/"), .origin = &origin};
 
 	(void)state;
 	use("[rule r]\nhost = a.test:8080\nttl = 5\n");
@@ -158,9 +161,11 @@ static void test_class_order(void **state)
 	const struct zs_class *c = &settings.class;
 
 	(void)state;
-	use("[rule all]\nkey-query = drop utm_*, sort\nignore-cookies = a b c\nauthorization = rfc\n"
+	use("[rule all]\nkey-query = drop utm_*, sort\nignore-cookies = a b c\nauthorization = "
+	    "rfc\n"
 	    "[rule shop]\nprefix = /shop\nkey-query = keep id\n"
-	    "[rule cart]\nprefix = /shop/cart\nignore-cookies = none\nauthorization = bypass\nkey-query = all\n");
+	    "[rule cart]\nprefix = /shop/cart\nignore-cookies = none\nauthorization = "
+	    "bypass\nkey-query = all\n");
 	match("x", "/", 0);
 	assert_int_equal(c->flags,
 			 ZS_CLASS_DROP | ZS_CLASS_SORT | ZS_CLASS_COOKIES_ON | ZS_CLASS_AUTHORIZED);
@@ -182,14 +187,33 @@ static void test_class_order(void **state)
 /* Web cache deception: the path says /static/, the server reads /account. */
 static void test_odd_paths(void **state)
 {
-	static const char *const odd[] = {
-		"/static/../account", "/static/..", "/static/.", "/static/./x", "/static/%2e%2e/account", "/static/..%2faccount",
-		"/static/..%2Faccount", "/static/..%5caccount", "/static/..\\account", "/static/..;/account", "/static/x;y.css",
-		"/static/account%3bx.css", "/static/account%00.css", "/static/account%0a.css", "/static/account%7f.css",
-		"/static/account%23.css", "/static/account%3f.css", "/static/%252e%252e/account", "/static/%", "/static/%2",
-		"/static/%zz", "/static/%2", "/static/x%"};
-	static const char *const plain[] = {"/static/", "/static/a.css", "/static/...", "/static/.x/..y/z..", "/static//x",
-					    "/static/caf%C3%A9.css", "/static/a%20b.css", "/static/%7Euser", "/static/a.b.c.css"};
+	static const char *const odd[] = {"/static/../account",
+					  "/static/..",
+					  "/static/.",
+					  "/static/./x",
+					  "/static/%2e%2e/account",
+					  "/static/..%2faccount",
+					  "/static/..%2Faccount",
+					  "/static/..%5caccount",
+					  "/static/..\\account",
+					  "/static/..;/account",
+					  "/static/x;y.css",
+					  "/static/account%3bx.css",
+					  "/static/account%00.css",
+					  "/static/account%0a.css",
+					  "/static/account%7f.css",
+					  "/static/account%23.css",
+					  "/static/account%3f.css",
+					  "/static/%252e%252e/account",
+					  "/static/%",
+					  "/static/%2",
+					  "/static/%zz",
+					  "/static/%2",
+					  "/static/x%"};
+	static const char *const plain[] = {
+		"/static/",	      "/static/a.css",	 "/static/...",
+		"/static/.x/..y/z..", "/static//x",	 "/static/caf%C3%A9.css",
+		"/static/a%20b.css",  "/static/%7Euser", "/static/a.b.c.css"};
 
 	(void)state;
 	use("[rule static]\nprefix = /static/\nttl = 1d force\nignore-cookies = a*\n"
@@ -218,10 +242,14 @@ static void test_odd_paths(void **state)
 
 static void test_equal(void **state)
 {
-	static const char *const others[] = {
-		"[rule r]\nttl = 6\n", "[rule r]\nttl = 5 force\n", "[rule r]\ngrace = 5\n", "[rule r]\nbypass = yes\n",
-		"[rule r]\nmax-object = 5\n", "[rule r]\nkey-query = sort\n", "[rule r]\nignore-cookies = x\n",
-		"[rule r]\nauthorization = rfc\n"};
+	static const char *const others[] = {"[rule r]\nttl = 6\n",
+					     "[rule r]\nttl = 5 force\n",
+					     "[rule r]\ngrace = 5\n",
+					     "[rule r]\nbypass = yes\n",
+					     "[rule r]\nmax-object = 5\n",
+					     "[rule r]\nkey-query = sort\n",
+					     "[rule r]\nignore-cookies = x\n",
+					     "[rule r]\nauthorization = rfc\n"};
 	struct zs_settings first;
 
 	(void)state;
@@ -272,7 +300,8 @@ static void check_shape(const struct zs_scopes *s)
 		if (i) {
 			int order = strcmp(s->list[i - 1].host, s->list[i].host);
 
-			assert_true(order < 0 || (!order && strcmp(s->list[i - 1].prefix, s->list[i].prefix) < 0));
+			assert_true(order < 0 || (!order && strcmp(s->list[i - 1].prefix,
+								   s->list[i].prefix) < 0));
 		}
 	}
 }
@@ -294,7 +323,8 @@ static void test_compile_places(void **state)
 {
 	static const struct {
 		const char *host, *prefix;
-	} want[] = {{"", ""}, {"", "/a"}, {"", "/a/b"}, {"h", ""}, {"h", "/a"}, {"h", "/a/b"}, {"h", "/c"}};
+	} want[] = {{"", ""},	 {"", "/a"},	{"", "/a/b"}, {"h", ""},
+		    {"h", "/a"}, {"h", "/a/b"}, {"h", "/c"}};
 	struct zs_scopes s;
 
 	(void)state;
@@ -317,11 +347,13 @@ static void test_compile_places(void **state)
 
 /* Configurations out of few words, so that rules meet, and requests out of the same. */
 static const char *const hosts[] = {"a", "b", "b:81", "c.example"};
-static const char *const prefixes[] = {"/", "/a", "/a/", "/a/b", "/ab", "/a/bc/", "/b", "/b/a", "/a/b/c/d"};
+static const char *const prefixes[] = {"/",	 "/a", "/a/",  "/a/b",	  "/ab",
+				       "/a/bc/", "/b", "/b/a", "/a/b/c/d"};
 static const char *const early[] = {
-	"key-query = all", "key-query = none", "key-query = sort", "key-query = keep x y", "key-query = keep y x",
-	"key-query = drop x*, sort", "ignore-cookies = none", "ignore-cookies = s t", "ignore-cookies = u*",
-	"authorization = rfc", "authorization = bypass"};
+	"key-query = all",	 "key-query = none",	  "key-query = sort",
+	"key-query = keep x y",	 "key-query = keep y x",  "key-query = drop x*, sort",
+	"ignore-cookies = none", "ignore-cookies = s t",  "ignore-cookies = u*",
+	"authorization = rfc",	 "authorization = bypass"};
 static const char *const late[] = {"ttl = 5", "suffix = b", "status = 200", "origin = 1.2.3.4:5"};
 
 static unsigned int pick(unsigned int *seed, size_t below)
@@ -340,7 +372,8 @@ static void random_config(char *text, unsigned int *seed)
 		if (pick(seed, 2))
 			text += sprintf(text, "host = %s\n", hosts[pick(seed, COUNT(hosts))]);
 		if (pick(seed, 4))
-			text += sprintf(text, "prefix = %s\n", prefixes[pick(seed, COUNT(prefixes))]);
+			text += sprintf(text, "prefix = %s\n",
+					prefixes[pick(seed, COUNT(prefixes))]);
 		if (!pick(seed, 6)) {
 			text += sprintf(text, "bypass = yes\n%s\n", late[pick(seed, COUNT(late))]);
 			continue;
@@ -354,7 +387,8 @@ static void random_config(char *text, unsigned int *seed)
 
 static void random_path(char *path, unsigned int *seed)
 {
-	static const char *const parts[] = {"/", "a", "b", "c", "/a", "/b", "/a/b", "..", ";", "%2f"};
+	static const char *const parts[] = {"/",  "a",	  "b",	"c", "/a",
+					    "/b", "/a/b", "..", ";", "%2f"};
 	unsigned int n = pick(seed, 6);
 
 	path += sprintf(path, "/");
@@ -378,16 +412,17 @@ static void test_same_class(void **state)
 		assert_int_equal(zs_rules_compile(&config, &s), 0);
 		check_shape(&s);
 		for (int k = 0; k < 60; k++) {
-			const char *host = pick(&seed, 4) ? hosts[pick(&seed, COUNT(hosts))] :
-							    others[pick(&seed, COUNT(others))];
+			const char *host = pick(&seed, 4) ? hosts[pick(&seed, COUNT(hosts))]
+							  : others[pick(&seed, COUNT(others))];
 			uint32_t class;
 
 			random_path(path, &seed);
 			class = look_up(&s, host, path);
 			match(host, path, k % 2 ? 200 : 0);
 			if (memcmp(&settings.class, &s.classes[class], sizeof(settings.class)))
-				fail_msg("%s%s is of class %u, and the rules say something else:\n%s", host, path, class,
-					 text);
+				fail_msg("%s%s is of class %u, and the rules say something "
+					 "else:\n%s",
+					 host, path, class, text);
 			special += class > 0;
 		}
 		zs_scopes_free(&s);
@@ -397,21 +432,33 @@ static void test_same_class(void **state)
 
 static void test_scopes_equal(void **state)
 {
-	static const char first[] = "[rule one]\nprefix = /a\nkey-query = drop x y\n[rule two]\nhost = h\nignore-cookies = c d\n";
+	static const char first[] = "[rule one]\nprefix = /a\nkey-query = drop x y\n[rule "
+				    "two]\nhost = h\nignore-cookies = c d\n";
 	static const struct {
 		const char *text;
 		bool equal;
 	} rows[] = {
 		{first, true},
 		/* other names, another order of names and rules that do not meet, late settings */
-		{"[rule b]\nhost = h\nignore-cookies = d c\nttl = 9\n[rule a]\nprefix = /a\nkey-query = drop y x\n"
+		{"[rule b]\nhost = h\nignore-cookies = d c\nttl = 9\n[rule a]\nprefix = "
+		 "/a\nkey-query = drop y x\n"
 		 "[rule c]\nbypass = yes\nsuffix = x\n",
 		 true},
-		{"[rule one]\nprefix = /a\nkey-query = drop x\n[rule two]\nhost = h\nignore-cookies = c d\n", false},
-		{"[rule one]\nprefix = /a\nkey-query = keep x y\n[rule two]\nhost = h\nignore-cookies = c d\n", false},
-		{"[rule one]\nprefix = /a\nkey-query = drop x y\n[rule two]\nhost = h\nignore-cookies = c d*\n", false},
-		{"[rule one]\nprefix = /b\nkey-query = drop x y\n[rule two]\nhost = h\nignore-cookies = c d\n", false},
-		{"[rule one]\nprefix = /a\nkey-query = drop x y\n[rule two]\nhost = i\nignore-cookies = c d\n", false},
+		{"[rule one]\nprefix = /a\nkey-query = drop x\n[rule two]\nhost = "
+		 "h\nignore-cookies = c d\n",
+		 false},
+		{"[rule one]\nprefix = /a\nkey-query = keep x y\n[rule two]\nhost = "
+		 "h\nignore-cookies = c d\n",
+		 false},
+		{"[rule one]\nprefix = /a\nkey-query = drop x y\n[rule two]\nhost = "
+		 "h\nignore-cookies = c d*\n",
+		 false},
+		{"[rule one]\nprefix = /b\nkey-query = drop x y\n[rule two]\nhost = "
+		 "h\nignore-cookies = c d\n",
+		 false},
+		{"[rule one]\nprefix = /a\nkey-query = drop x y\n[rule two]\nhost = "
+		 "i\nignore-cookies = c d\n",
+		 false},
 		{"[rule one]\nprefix = /a\nkey-query = drop x y\n", false},
 		{"", false},
 	};
@@ -467,12 +514,12 @@ static void test_too_many(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_no_rules),     cmocka_unit_test(test_conditions),
+		cmocka_unit_test(test_no_rules),       cmocka_unit_test(test_conditions),
 		cmocka_unit_test(test_all_conditions), cmocka_unit_test(test_order),
-		cmocka_unit_test(test_class_order),  cmocka_unit_test(test_odd_paths),
-		cmocka_unit_test(test_equal),	     cmocka_unit_test(test_compile_nothing),
+		cmocka_unit_test(test_class_order),    cmocka_unit_test(test_odd_paths),
+		cmocka_unit_test(test_equal),	       cmocka_unit_test(test_compile_nothing),
 		cmocka_unit_test(test_compile_places), cmocka_unit_test(test_same_class),
-		cmocka_unit_test(test_scopes_equal), cmocka_unit_test(test_too_many),
+		cmocka_unit_test(test_scopes_equal),   cmocka_unit_test(test_too_many),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
