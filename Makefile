@@ -20,7 +20,7 @@ Q :=
 say = @:
 endif
 
-PKGS := libbpf libcap libcurl jansson libnl-3.0
+PKGS := libbpf libcap libcurl jansson libnl-3.0 inih
 ARCH := $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/')
 
 WARN := -Wall -Wextra -Wformat=2 -Wshadow -Wstrict-prototypes -Wmissing-prototypes \

@@ -23,6 +23,8 @@ static const struct zs_verb verbs[] = {
 	{"list", "", "List what is stored", "", zs_cmd_list},
 	{"purge", "(--url URL | --all)", "Make stored responses void, from the very next request on", "p",
 	 zs_cmd_purge},
+	{"check-config", "[FILE]", "Say whether a configuration file is right, and where it is not", "F",
+	 zs_cmd_check_config},
 	{"programs", "", "Load the programs, print the verifier's instruction counts, unload", "",
 	 zs_cmd_programs},
 	{"version", "", "Print the version", "", cmd_version},
@@ -53,7 +55,7 @@ static int cmd_help(const struct zs_options *o)
 	printf("usage: zs-load [--instance NAME] [--bpffs DIR] [--json] [-v|-q] COMMAND [OPTIONS]\n\n"
 	       "  sudo zs-load run --unit caddy.service     answer what Caddy's upstreams may be spared\n\n");
 	for (const struct zs_verb *v = verbs; v->name; v++)
-		printf("  %-9s %s\n", v->name, v->sentence);
+		printf("  %-12s %s\n", v->name, v->sentence);
 	printf("\nExit codes: 0 ok, 1 failed, 2 usage, 3 not attached, 4 unit or cgroup not found,\n"
 	       "            5 the kernel lacks something, 6 no permission, 7 attached but degraded\n");
 	return ZS_EXIT_OK;

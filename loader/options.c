@@ -224,6 +224,8 @@ int zs_options_parse(int argc, char **argv, const struct zs_verb *verbs, struct 
 			zs_options_usage(*verb);
 			exit(ZS_EXIT_OK);
 		}
+		if (optind < argc && strchr((*verb)->accepts, 'F'))
+			options->file = argv[optind++];
 		if (optind < argc && strcmp((*verb)->name, "help")) {
 			zs_error("%s: unexpected word '%s'; see: zs-load help %s", (*verb)->name, argv[optind],
 				 (*verb)->name);

@@ -43,13 +43,15 @@ struct zs_options {
 	/* purge */
 	const char *url;
 	bool all;
+	/* check-config */
+	const char *file; /* null: the default */
 };
 
 struct zs_verb {
 	const char *name;
 	const char *args;     /* for the usage line */
 	const char *sentence;
-	const char *accepts;  /* letters of the options that it takes, see options.c */
+	const char *accepts;  /* letters of the options that it takes, see options.c; F: one word, a file */
 	int (*run)(const struct zs_options *options); /* returns an enum zs_exit */
 };
 
@@ -69,6 +71,7 @@ int zs_cmd_resume(const struct zs_options *options);
 int zs_cmd_doctor(const struct zs_options *options);
 int zs_cmd_list(const struct zs_options *options);
 int zs_cmd_purge(const struct zs_options *options);
+int zs_cmd_check_config(const struct zs_options *options);
 int zs_cmd_programs(const struct zs_options *options);
 
 #endif

@@ -72,8 +72,7 @@ static const char *host_check(const char *host, bool bracketed)
 	return NULL;
 }
 
-/* Splits HOST:PORT. Returns NULL, or why it is none (`host` and `port` are undefined then). */
-static const char *dial_split(const char *dial, char *host, size_t size, uint16_t *port)
+const char *zs_dial_split(const char *dial, char *host, size_t size, uint16_t *port)
 {
 	bool bracketed;
 	const char *end, *why;
@@ -145,7 +144,7 @@ static int upstream_add(struct zs_origins *origins, const char *dial, const char
 	memcpy(up.dial, dial, len);
 	up.reason = why;
 	if (!up.reason)
-		up.reason = dial_split(dial, up.host, sizeof(up.host), &up.port);
+		up.reason = zs_dial_split(dial, up.host, sizeof(up.host), &up.port);
 	up.taken = !up.reason;
 	if (!up.taken) {
 		up.host[0] = '\0';
@@ -162,7 +161,7 @@ int zs_origins_add(struct zs_origins *origins, const char *spec)
 	struct zs_upstream up = {.taken = true, .by_operator = true};
 	int err;
 
-	up.reason = *spec ? dial_split(spec, up.host, sizeof(up.host), &up.port) : "empty";
+	up.reason = *spec ? zs_dial_split(spec, up.host, sizeof(up.host), &up.port) : "empty";
 	if (!up.reason && !up.host[0])
 		up.reason = "no host";
 	if (up.reason) {

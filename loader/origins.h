@@ -48,6 +48,10 @@ int zs_origins_add(struct zs_origins *origins, const char *spec);
 
 void zs_origins_free(struct zs_origins *origins);
 
+/* Splits [tcp/]HOST:PORT, with an IPv6 address between brackets; host gets it without them, terminated, port
+ * in host byte order. Returns NULL, or why it is none (static; `host` and `port` are undefined then). */
+const char *zs_dial_split(const char *dial, char *host, size_t size, uint16_t *port);
+
 /* Looks up all addresses of all taken upstreams (getaddrinfo: blocks, for as long as the resolver
  * does) and writes each once to `keys`, with that netns. What cannot be resolved stays taken, with
  * a reason, for the next try. Returns the number of keys, at most `max`. */

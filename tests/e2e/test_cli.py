@@ -12,7 +12,8 @@ from zs import suite
 from zs.loader import BINARY
 
 OK, FAILED, USAGE, NOT_ATTACHED, NO_TARGET, NO_KERNEL, NO_PERMISSION, DEGRADED = range(8)
-VERBS = ("run", "attach", "detach", "status", "pause", "resume", "doctor", "list", "purge", "version", "help")
+VERBS = ("run", "attach", "detach", "status", "pause", "resume", "doctor", "list", "purge",
+         "check-config", "version", "help")
 NOBODY = 65534
 
 
@@ -175,6 +176,30 @@ class CommandLine(suite.Case):
                                       check=False)
                 self.assertEqual(done.returncode, NO_PERMISSION, (args, done))
                 self.assertIn("root", done.stdout + done.stderr, args)
+        self.nothing_changed()
+
+    def test_check_config(self):
+        """Anybody may ask whether a configuration file is right; the answer names line and column."""
+        with tempfile.TemporaryDirectory() as directory:
+            os.chmod(directory, 0o755)
+            binary = Path(shutil.copy(BINARY, directory))
+            file = Path(directory, "zeroserve.conf")
+
+            def check(text, *options):
+                file.write_text(text, encoding="ascii")
+                return subprocess.run([binary, *options, "check-config", file], user=NOBODY, group=NOBODY,
+                                      extra_groups=[], capture_output=True, text=True, timeout=30, check=False)
+
+            done = check("[rule a]\nttl = 5m\n")
+            self.assertEqual((done.returncode, done.stdout, done.stderr), (OK, f"{file}: ok, 1 rule\n", ""))
+            done = check("[rule a]\nttl = 5x\n")
+            self.assertEqual(done.returncode, USAGE)
+            self.assertTrue(done.stdout.startswith(f"{file}:2:7: "), done)
+            self.assertIn("1 error", done.stderr)
+            told = json.loads(check("[rule a]\nttl = 5x\n", "--json").stdout)
+            self.assertEqual((told["schema"], told["file"], told["ok"]), ("zeroserve/1", str(file), False))
+            self.assertEqual([(e["line"], e["column"]) for e in told["errors"]], [(2, 7)])
+        self.expect(USAGE, "check-config", "one", "two")
         self.nothing_changed()
 
 
