@@ -7,6 +7,7 @@
 #ifndef ZS_POLICY_H
 #define ZS_POLICY_H
 
+#include "date.h"
 #include "response.h"
 
 #include <stdbool.h>
