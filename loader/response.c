@@ -5,6 +5,8 @@
  */
 #include "response.h"
 
+#include "date.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +32,18 @@ int zs_response_find(const struct zs_response *r, const char *name, unsigned int
 			return (int)i;
 	}
 	return -ENOENT;
+}
+
+int zs_date_field(const struct zs_response *r, const char *name, int64_t wall, int64_t *out)
+{
+	int i = zs_response_find(r, name, 0);
+
+	if (i < 0)
+		return -ENOENT;
+	if (zs_response_find(r, name, (unsigned int)i + 1) >= 0 ||
+	    zs_http_date_parse(zs_response_value(r, (unsigned int)i), wall, out))
+		return -EBADMSG;
+	return 0;
 }
 
 /* --- head ------------------------------------------------------------------------------------ */

@@ -97,4 +97,10 @@ struct zs_text zs_response_value(const struct zs_response *r, unsigned int i);
 /* Index of the first field of that name (lower case, terminated) at or behind `from`; -ENOENT. */
 int zs_response_find(const struct zs_response *r, const char *name, unsigned int from);
 
+/*
+ * A field (lower case name) that is one HTTP-date, in seconds since 1970; `wall` decides which
+ * century a year of two digits is in. -ENOENT: not there; -EBADMSG: invalid, or there twice.
+ */
+int zs_date_field(const struct zs_response *r, const char *name, int64_t wall, int64_t *out);
+
 #endif

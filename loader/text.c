@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Tokens and lists within field values. */
+/* Tokens, lists and numbers of seconds within field values. */
 #include "text.h"
 
 #include <errno.h>
@@ -52,6 +52,23 @@ size_t zs_token_len(struct zs_text text)
 	while (n < text.len && is_tchar(text.p[n]))
 		n++;
 	return n;
+}
+
+bool zs_delta_seconds(struct zs_text text, uint64_t *out)
+{
+	uint64_t n = 0;
+
+	if (!text.len)
+		return false;
+	for (size_t i = 0; i < text.len; i++) {
+		if (!zs_is_digit(text.p[i]))
+			return false;
+		n = n * 10 + (text.p[i] - '0');
+		if (n > ZS_SECONDS_MAX)
+			n = ZS_SECONDS_MAX;
+	}
+	*out = n;
+	return true;
 }
 
 static bool is_blank(uint8_t c)

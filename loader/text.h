@@ -36,6 +36,11 @@ size_t zs_token_len(struct zs_text text);
  */
 int zs_list_next(struct zs_text *rest, struct zs_text *member);
 
+#define ZS_SECONDS_MAX (1ull << 31) /* RFC 9111 1.2.2: what is larger counts as this */
+
+/* delta-seconds, 1*DIGIT (RFC 9111 1.2.2), all of text. False: it is none, *out is untouched. */
+bool zs_delta_seconds(struct zs_text text, uint64_t *out);
+
 /* Without the blanks and tabs around it. */
 struct zs_text zs_text_trim(struct zs_text text);
 

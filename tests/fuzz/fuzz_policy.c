@@ -4,6 +4,7 @@
  * added permission permits nothing, and spelling does not matter. Fourteen bytes of times, then
  * fields in which bytes from 0x80 to 0xbf stand for fragments.
  */
+#include "date.h"
 #include "policy.h"
 
 #include <zs/abi.h>
@@ -215,7 +216,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
 	if (len < 14)
 		return 0;
-	in.accept_encoding = data[0] & 15;
+	in.request.accept_encoding = data[0] & 15;
 	in.lifetime_max = data[1] & 1 ? data[1] : data[1] * 0x1010101u;
 	memcpy(&wall, data + 2, 4);
 	memcpy(&in.request_time, data + 6, 4);

@@ -4,7 +4,7 @@
  * given, and the head rendered from a 200 is as strict as any. The first byte sets the largest
  * body; bytes from 0x80 to 0xbf stand for fragments, so that the grammar is found soon.
  */
-#include "policy.h"
+#include "render.h"
 #include "response.h"
 
 #include <zs/abi.h>
@@ -151,7 +151,7 @@ static void check_room(const struct zs_response *r, size_t body_len, const uint8
 
 	for (uint32_t room = rendered->head_len - 1; room <= rendered->head_len; room++) {
 		uint8_t *buf = malloc(room);
-		int err = zs_policy_render(r, body_len, 784111777, buf, room, &out);
+		int err = zs_render_head(r, body_len, 784111777, buf, room, &out);
 
 		expect(err == (room < rendered->head_len ? -E2BIG : 0));
 		expect(err || !memcmp(buf, want, room));
@@ -167,7 +167,7 @@ static void check_render(const struct zs_response *r, size_t body_len)
 	uint8_t buf[ZS_ANSWER_HEAD_MAX];
 	struct zs_rendered out;
 	struct zs_response again;
-	int err = zs_policy_render(r, body_len, 784111777, buf, sizeof(buf), &out);
+	int err = zs_render_head(r, body_len, 784111777, buf, sizeof(buf), &out);
 
 	expect(!err || err == -E2BIG);
 	if (err)
