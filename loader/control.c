@@ -44,7 +44,6 @@ enum zs_policy_reason zs_control_read(const struct zs_response *r, struct zs_con
 		c.expires = false;
 	} else if (!err) {
 		c.said = surrogate;
-		c.surrogate = true;
 	} else {
 		c.expires = true;
 		if (cache_control_parse(r, &c.said))

@@ -14,8 +14,7 @@
 
 struct zs_control {
 	struct zs_directives said;
-	bool expires;	/* Cache-Control decided, so that Expires counts */
-	bool surrogate; /* Surrogate-Control decided */
+	bool expires; /* Cache-Control decided, so that Expires counts */
 };
 
 /*

@@ -119,14 +119,14 @@ static uint64_t allowed(const struct zs_seconds *said, uint64_t grace)
 	return said->there && !said->bad ? least(said->value, grace) : 0;
 }
 
-/* RFC 9111 4.2.4 forbids, RFC 5861 allows, the operator bounds. */
+/* RFC 9111 4.2.4 forbids, RFC 5861 allows, the operator bounds. no-cache never comes so far. */
 static void stale_set(const struct zs_policy_input *in, const struct zs_directives *d,
 		      struct zs_policy_verdict *v)
 {
 	uint64_t grace = in->rule ? least(in->rule->grace, ZS_SECONDS_MAX) : 0;
 	uint64_t stale = grace, error = grace;
 
-	if (d->must_revalidate || d->proxy_revalidate || d->no_cache || d->s_maxage.there)
+	if (d->must_revalidate || d->proxy_revalidate || d->s_maxage.there)
 		stale = error = 0;
 	else if (d->stale_while_revalidate.there || d->stale_if_error.there) {
 		stale = allowed(&d->stale_while_revalidate, grace);

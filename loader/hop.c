@@ -7,15 +7,6 @@
 #define OPTIONS_MAX   32u /* each field of a stored head is compared with each */
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
-static bool name_in(struct zs_text name, const char *const *names, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		if (zs_text_is(name, names[i]))
-			return true;
-	}
-	return false;
-}
-
 int zs_hop_check(const struct zs_response *r)
 {
 	static const char *const needed[] = {
@@ -46,7 +37,7 @@ int zs_hop_check(const struct zs_response *r)
 
 		while ((more = zs_list_next(&rest, &member)) > 0) {
 			if (zs_token_len(member) != member.len || ++options > OPTIONS_MAX ||
-			    name_in(member, needed, LENGTH(needed)))
+			    zs_text_in(member, needed, LENGTH(needed)))
 				return -EBADMSG;
 		}
 		if (more < 0)
@@ -78,5 +69,5 @@ bool zs_hop_field(const struct zs_response *r, struct zs_text name)
 		"proxy-authorization", "trailer",
 	};
 
-	return name_in(name, always, LENGTH(always)) || named_by_connection(r, name);
+	return zs_text_in(name, always, LENGTH(always)) || named_by_connection(r, name);
 }

@@ -207,7 +207,7 @@ enum zs_policy_reason zs_policy_judge(const struct zs_policy_input *in,
 	if (reason)
 		return reason;
 	v.authorized_ok = control.said.shared;
-	v.surrogate = control.surrogate;
+	v.surrogate = zs_response_find(in->response, "surrogate-control", 0) >= 0;
 	*out = v;
 	return ZS_POLICY_STORE;
 }

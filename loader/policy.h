@@ -68,7 +68,7 @@ struct zs_policy_verdict {
 	int64_t stale_until; /* may be served while it is refreshed; fresh_until: not at all */
 	int64_t error_until; /* may be served while the origin fails; fresh_until: not at all */
 	bool authorized_ok;  /* may answer requests with Authorization (RFC 9111 3.5) */
-	bool surrogate;	     /* judged by Surrogate-Control, which the stored head lacks */
+	bool surrogate;	     /* there was a Surrogate-Control, which the stored head lacks */
 };
 
 /*

@@ -16,20 +16,11 @@
 
 typedef bool keep_fn(struct zs_text name);
 
-static bool name_in(struct zs_text name, const char *const *names, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		if (zs_text_is(name, names[i]))
-			return true;
-	}
-	return false;
-}
-
 static bool keep_most(struct zs_text name)
 {
 	static const char *const dropped[] = {"age", "content-length", "surrogate-control"};
 
-	return !name_in(name, dropped, LENGTH(dropped));
+	return !zs_text_in(name, dropped, LENGTH(dropped));
 }
 
 static bool keep_for_304(struct zs_text name)
@@ -39,7 +30,7 @@ static bool keep_for_304(struct zs_text name)
 		"etag",		 "expires",	      "last-modified",	  "vary",
 	};
 
-	return name_in(name, kept, LENGTH(kept));
+	return zs_text_in(name, kept, LENGTH(kept));
 }
 
 static void put_received(struct zs_writer *w, const struct zs_response *r, keep_fn *keep,

@@ -71,11 +71,7 @@ static bool updates(const struct zs_response *answer, struct zs_text name)
 		"content-md5",	  "content-digest", "etag",
 	};
 
-	for (size_t i = 0; i < LENGTH(excepted); i++) {
-		if (zs_text_is(name, excepted[i]))
-			return false;
-	}
-	return !zs_hop_field(answer, name);
+	return !zs_text_in(name, excepted, LENGTH(excepted)) && !zs_hop_field(answer, name);
 }
 
 static bool replaced(const struct zs_response *answer, struct zs_text name)

@@ -27,8 +27,8 @@ int zs_revalidate_fields(const struct zs_response *stored, struct zs_revalidate_
  * - Content-Encoding, Content-MD5 and Content-Digest, on which the stored bytes depend (3.2);
  * - ETag, which was found to be the same.
  *
- * `surrogate`: the stored response was judged by Surrogate-Control, which the stored head lacks; a
- * 304 without one cannot be judged then.
+ * `surrogate`: the response came with a Surrogate-Control, which the stored head lacks; a 304
+ * without one cannot be judged then.
  *
  * -ESTALE: the 304 does not say that it is about the stored response (4.3.4): its ETag, or without
  * one its Last-Modified, is not the stored one, or it has neither; or see `surrogate`. To be

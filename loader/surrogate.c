@@ -53,16 +53,12 @@ static int member_take(struct zs_text member, struct zs_directives *d, bool *dec
 		*decides = true;
 		max_age_take(argument, d);
 	}
-	for (size_t i = 0; i < LENGTH(deciding); i++) {
-		if (zs_text_is(name, deciding[i])) {
-			*decides = true;
-			zs_directive_take(d, name, number(argument), false);
-		}
+	if (zs_text_in(name, deciding, LENGTH(deciding))) {
+		*decides = true;
+		zs_directive_take(d, name, number(argument), false);
 	}
-	for (size_t i = 0; i < LENGTH(others); i++) {
-		if (zs_text_is(name, others[i]))
-			zs_directive_take(d, name, number(argument), false);
-	}
+	if (zs_text_in(name, others, LENGTH(others)))
+		zs_directive_take(d, name, number(argument), false);
 	return 0;
 }
 

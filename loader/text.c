@@ -27,6 +27,15 @@ bool zs_text_is(struct zs_text text, const char *word)
 	return zs_text_equal(text, (struct zs_text){(const uint8_t *)word, strlen(word)});
 }
 
+bool zs_text_in(struct zs_text text, const char *const *words, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (zs_text_is(text, words[i]))
+			return true;
+	}
+	return false;
+}
+
 /* RFC 9110 5.6.2 */
 static bool is_tchar(uint8_t c)
 {

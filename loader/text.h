@@ -25,6 +25,9 @@ static inline bool zs_is_digit(uint8_t c)
 bool zs_text_is(struct zs_text text, const char *word);
 bool zs_text_equal(struct zs_text a, struct zs_text b);
 
+/* Whether zs_text_is() any of the words. */
+bool zs_text_in(struct zs_text text, const char *const *words, size_t count);
+
 /* Bytes of the token that text begins with (RFC 9110 5.6.2); 0: none. */
 size_t zs_token_len(struct zs_text text);
 

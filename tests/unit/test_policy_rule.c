@@ -243,7 +243,7 @@ static void test_staleness_at_the_edges(void **state)
 
 static void test_authorization(void **state)
 {
-	static const struct zs_policy_rule allow = {.allow_authorized = true};
+	static const struct zs_policy_rule allow = {.allow_authorized = true}, other = {.grace = 1};
 	static const struct {
 		const char *fields;
 		bool shared;
@@ -277,6 +277,8 @@ static void test_authorization(void **state)
 		assert_int_equal(zs_policy_judge(&in, &v), ZS_POLICY_STORE);
 		assert_int_equal(v.authorized_ok, rows[i].shared);
 		in.request.authorized = true;
+		assert_int_equal(zs_policy_judge(&in, &v), ZS_POLICY_AUTHORIZATION);
+		in.rule = &other;
 		assert_int_equal(zs_policy_judge(&in, &v), ZS_POLICY_AUTHORIZATION);
 		in.rule = &allow;
 		assert_int_equal(zs_policy_judge(&in, &v),
