@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "clock.h"
+#include "render.h"
 
 /* Lifetimes shorter than this are not refreshed ahead, nor what arrives when half of its is gone: the
  * fetches would outnumber the gain. */
@@ -26,8 +27,8 @@ static enum zs_policy_reason judge(const struct zs_ingest *in, const struct zs_a
 {
 	struct zs_policy_input input = {
 		.response = response,
+		.request = {.accept_encoding = asked->key.ae, .head_len = asked->head_len},
 		.get = true,
-		.accept_encoding = asked->key.ae,
 		.request_time = asked->time,
 		.response_time = arrived,
 		.response_wall = zs_wall_at(arrived),
@@ -71,7 +72,7 @@ int zs_ingest_store(struct zs_ingest *in, const struct zs_asked *asked, const st
 
 	if (judge(in, asked, response, arrived, &verdict) != ZS_POLICY_STORE)
 		return -EINVAL;
-	err = zs_policy_render(response, body->len, zs_wall_at(arrived), head, sizeof(head), &rendered);
+	err = zs_render_head(response, body->len, zs_wall_at(arrived), head, sizeof(head), &rendered);
 	if (!err) {
 		item.born = verdict.born;
 		item.fresh_until = (uint64_t)verdict.fresh_until;

@@ -5,128 +5,14 @@
  */
 #include "response.h"
 
+#include "date.h"
+
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/types.h>
-#include <time.h>
 
 #define CONTENT_LENGTH_DIGITS 15u
 #define CHUNK_SIZE_DIGITS     8u
-
-/* --- text ------------------------------------------------------------------------------------ */
-
-static uint8_t lower(uint8_t c)
-{
-	return c >= 'A' && c <= 'Z' ? c | 0x20 : c;
-}
-
-bool zs_text_equal(struct zs_text a, struct zs_text b)
-{
-	if (a.len != b.len)
-		return false;
-	for (size_t i = 0; i < a.len; i++) {
-		if (lower(a.p[i]) != lower(b.p[i]))
-			return false;
-	}
-	return true;
-}
-
-bool zs_text_is(struct zs_text text, const char *word)
-{
-	return zs_text_equal(text, (struct zs_text){(const uint8_t *)word, strlen(word)});
-}
-
-static bool is_digit(uint8_t c)
-{
-	return c >= '0' && c <= '9';
-}
-
-/* RFC 9110 5.6.2 */
-static bool is_tchar(uint8_t c)
-{
-	static const char marks[] = "!#$%&'*+-.^_`|~";
-
-	return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'z') ||
-	       memchr(marks, c, sizeof(marks) - 1);
-}
-
-/* RFC 9110 5.5: HTAB, SP, VCHAR and obs-text */
-static bool all_text(struct zs_text text)
-{
-	for (size_t i = 0; i < text.len; i++) {
-		if ((text.p[i] < ' ' && text.p[i] != '\t') || text.p[i] == 0x7f)
-			return false;
-	}
-	return true;
-}
-
-size_t zs_token_len(struct zs_text text)
-{
-	size_t n = 0;
-
-	while (n < text.len && is_tchar(text.p[n]))
-		n++;
-	return n;
-}
-
-static bool is_blank(uint8_t c)
-{
-	return c == ' ' || c == '\t';
-}
-
-static struct zs_text trim(struct zs_text text)
-{
-	while (text.len && is_blank(text.p[0])) {
-		text.p++;
-		text.len--;
-	}
-	while (text.len && is_blank(text.p[text.len - 1]))
-		text.len--;
-	return text;
-}
-
-/* The end of the member that text begins with: its comma, or text.len. -1: a quote stays open. */
-static ssize_t member_end(struct zs_text text)
-{
-	bool quoted = false;
-	size_t i;
-
-	for (i = 0; i < text.len; i++) {
-		if (quoted && text.p[i] == '\\')
-			i++;
-		else if (text.p[i] == '"')
-			quoted = !quoted;
-		else if (text.p[i] == ',' && !quoted)
-			break;
-	}
-	return quoted ? -1 : (ssize_t)i;
-}
-
-int zs_list_next(struct zs_text *rest, struct zs_text *member)
-{
-	while (rest->len) {
-		ssize_t end = member_end(*rest);
-		struct zs_text found;
-		size_t used;
-
-		if (end < 0) {
-			rest->len = 0;
-			return -EBADMSG;
-		}
-		found = trim((struct zs_text){rest->p, (size_t)end});
-		used = (size_t)end < rest->len ? (size_t)end + 1 : (size_t)end;
-		rest->p += used;
-		rest->len -= used;
-		if (found.len) {
-			*member = found;
-			return 1;
-		}
-	}
-	return 0;
-}
-
 /* --- fields ---------------------------------------------------------------------------------- */
 
 struct zs_text zs_response_name(const struct zs_response *r, unsigned int i)
@@ -146,6 +32,18 @@ int zs_response_find(const struct zs_response *r, const char *name, unsigned int
 			return (int)i;
 	}
 	return -ENOENT;
+}
+
+int zs_date_field(const struct zs_response *r, const char *name, int64_t wall, int64_t *out)
+{
+	int i = zs_response_find(r, name, 0);
+
+	if (i < 0)
+		return -ENOENT;
+	if (zs_response_find(r, name, (unsigned int)i + 1) >= 0 ||
+	    zs_http_date_parse(zs_response_value(r, (unsigned int)i), wall, out))
+		return -EBADMSG;
+	return 0;
 }
 
 /* --- head ------------------------------------------------------------------------------------ */
@@ -178,8 +76,8 @@ static int field_parse(struct zs_text line, const uint8_t *head, struct zs_respo
 
 	if (!n || n == line.len || line.p[n] != ':')
 		return -EBADMSG;
-	value = trim((struct zs_text){line.p + n + 1, line.len - n - 1});
-	if (!all_text(value))
+	value = zs_text_trim((struct zs_text){line.p + n + 1, line.len - n - 1});
+	if (!zs_text_plain(value))
 		return -EBADMSG;
 	f->name = (uint16_t)(line.p - head);
 	f->name_len = (uint16_t)n;
@@ -219,9 +117,9 @@ static int status_parse(struct zs_text line, struct zs_response *r)
 
 	if (line.len < 13 || memcmp(line.p, "HTTP/1.1 ", 9) || code[3] != ' ')
 		return -EBADMSG;
-	if (code[0] < '1' || code[0] > '5' || !is_digit(code[1]) || !is_digit(code[2]))
+	if (code[0] < '1' || code[0] > '5' || !zs_is_digit(code[1]) || !zs_is_digit(code[2]))
 		return -EBADMSG;
-	if (!all_text((struct zs_text){line.p + 13, line.len - 13}))
+	if (!zs_text_plain((struct zs_text){line.p + 13, line.len - 13}))
 		return -EBADMSG;
 	r->status = (uint32_t)((code[0] - '0') * 100 + (code[1] - '0') * 10 + (code[2] - '0'));
 	r->reason = 13;
@@ -237,7 +135,7 @@ static int content_length_parse(struct zs_text value, uint64_t *out)
 	if (!value.len || value.len > CONTENT_LENGTH_DIGITS || (value.p[0] == '0' && value.len > 1))
 		return -EBADMSG;
 	for (size_t i = 0; i < value.len; i++) {
-		if (!is_digit(value.p[i]))
+		if (!zs_is_digit(value.p[i]))
 			return -EBADMSG;
 		n = n * 10 + (value.p[i] - '0');
 	}
@@ -332,9 +230,9 @@ int zs_response_head(const uint8_t *buf, size_t len, struct zs_response *r)
 
 static int hex_digit(uint8_t c)
 {
-	if (is_digit(c))
+	if (zs_is_digit(c))
 		return c - '0';
-	c = lower(c);
+	c |= 0x20;
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
@@ -461,153 +359,4 @@ void zs_body_free(struct zs_body *body)
 {
 	free(body->owned);
 	*body = (struct zs_body){0};
-}
-
-/* --- dates ----------------------------------------------------------------------------------- */
-
-struct date {
-	int year;  /* two digits where the form has two */
-	int month; /* from 0 */
-	int day;
-	int weekday; /* from Sunday, 0 */
-	int hour;
-	int minute;
-	int second;
-};
-
-static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-				     "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-static const char *const weekdays[] = {"Sunday",   "Monday", "Tuesday", "Wednesday",
-				       "Thursday", "Friday", "Saturday"};
-
-static bool take_literal(struct zs_text *s, char c)
-{
-	if (!s->len || s->p[0] != (uint8_t)c)
-		return false;
-	s->p++;
-	s->len--;
-	return true;
-}
-
-/* Takes `n` digits off the front of *s; a blank may stand for a leading zero where `blank` says so.
- */
-static bool take_number(struct zs_text *s, size_t n, bool blank, int *out)
-{
-	int value = 0;
-
-	if (s->len < n)
-		return false;
-	for (size_t i = 0; i < n; i++) {
-		if (blank && !i && s->p[i] == ' ')
-			continue;
-		if (!is_digit(s->p[i]))
-			return false;
-		value = value * 10 + (s->p[i] - '0');
-	}
-	s->p += n;
-	s->len -= n;
-	*out = value;
-	return true;
-}
-
-/* Takes one of `count` words, of each its first `most` letters, off the front of *s. */
-static bool take_word(struct zs_text *s, const char *const *words, int count, size_t most, int *out)
-{
-	for (int i = 0; i < count; i++) {
-		size_t n = strnlen(words[i], most);
-
-		if (s->len >= n && !memcmp(s->p, words[i], n)) {
-			s->p += n;
-			s->len -= n;
-			*out = i;
-			return true;
-		}
-	}
-	return false;
-}
-
-/* Takes what a letter of strptime(3) stands for. */
-static bool take_part(struct zs_text *s, char letter, struct date *d)
-{
-	switch (letter) {
-	case 'a':
-		return take_word(s, weekdays, 7, 3, &d->weekday);
-	case 'A':
-		return take_word(s, weekdays, 7, 9, &d->weekday);
-	case 'b':
-		return take_word(s, months, 12, 3, &d->month);
-	case 'd':
-		return take_number(s, 2, false, &d->day);
-	case 'e':
-		return take_number(s, 2, true, &d->day);
-	case 'Y':
-		return take_number(s, 4, false, &d->year);
-	case 'y':
-		return take_number(s, 2, false, &d->year);
-	default: /* 'T' */
-		return take_number(s, 2, false, &d->hour) && take_literal(s, ':') &&
-		       take_number(s, 2, false, &d->minute) && take_literal(s, ':') &&
-		       take_number(s, 2, false, &d->second);
-	}
-}
-
-/* All of s; `form` is written as for strptime(3). */
-static bool take_date(struct zs_text s, const char *form, struct date *d)
-{
-	for (; *form; form++) {
-		if (*form == '%' ? !take_part(&s, *++form, d) : !take_literal(&s, *form))
-			return false;
-	}
-	return !s.len;
-}
-
-/* Seconds since 1970 of a date that exists; a leap second counts as the next (RFC 9110 5.6.7). */
-static int date_seconds(const struct date *d, int64_t *out)
-{
-	static const int before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365};
-	bool leap = (d->year % 4 == 0 && d->year % 100 != 0) || d->year % 400 == 0;
-	int length = before[d->month + 1] - before[d->month] + (leap && d->month == 1);
-	int64_t year = d->year - 1, days;
-
-	if (d->year < 1 || d->day < 1 || d->day > length)
-		return -EINVAL;
-	if (d->hour > 23 || d->minute > 59 || d->second > 60)
-		return -EINVAL;
-	days = year * 365 + year / 4 - year / 100 + year / 400 + before[d->month] +
-	       (leap && d->month > 1) + d->day - 1; /* since Monday, 1 January of year 1 */
-	if ((days + 1) % 7 != d->weekday)
-		return -EINVAL;
-	days -= 719162; /* since 1 January 1970 */
-	*out = ((days * 24 + d->hour) * 60 + d->minute) * 60 + d->second;
-	return 0;
-}
-
-int zs_http_date_parse(struct zs_text text, int64_t now, int64_t *out)
-{
-	struct date d;
-	struct tm tm;
-	time_t t = now;
-
-	if (take_date(text, "%a, %d %b %Y %T GMT", &d) || take_date(text, "%a %b %e %T %Y", &d))
-		return date_seconds(&d, out);
-	if (!take_date(text, "%A, %d-%b-%y %T GMT", &d) || !gmtime_r(&t, &tm))
-		return -EINVAL;
-	d.year += (tm.tm_year + 1900) / 100 * 100;
-	if (d.year >= tm.tm_year + 1900 + 50)
-		d.year -= 100;
-	return date_seconds(&d, out);
-}
-
-int zs_http_date_format(int64_t time, char out[ZS_HTTP_DATE_LEN + 1])
-{
-	time_t t = time;
-	struct tm tm;
-
-	if (!gmtime_r(&t, &tm) || tm.tm_year + 1900 < 1 || tm.tm_year + 1900 > 9999)
-		return -EINVAL;
-	snprintf(out, ZS_HTTP_DATE_LEN + 1, "%.3s, %02u %s %04u %02u:%02u:%02u GMT",
-		 weekdays[tm.tm_wday], (unsigned int)tm.tm_mday % 100, months[tm.tm_mon],
-		 (unsigned int)(tm.tm_year + 1900) % 10000, (unsigned int)tm.tm_hour % 100,
-		 (unsigned int)tm.tm_min % 100, (unsigned int)tm.tm_sec % 100);
-	return 0;
 }

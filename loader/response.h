@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The strict parser of one HTTP/1.1 response (RFC 9112) over bytes that may not all be there yet,
- * and the grammar of field values that policy.h reads (RFC 9110 5.6). Narrower than any client's: a
- * response that two recipients could understand differently is malformed. Whether it may be stored
- * is policy.h's question. No I/O, no clock. Every answer but -EAGAIN is final: more bytes do not
- * change it.
+ * The strict parser of one HTTP/1.1 response (RFC 9112) over bytes that may not all be there yet.
+ * Narrower than any client's: a response that two recipients could understand differently is
+ * malformed. Whether it may be stored is policy.h's question. No I/O, no clock. Every answer but
+ * -EAGAIN is final: more bytes do not change it.
  */
 #ifndef ZS_RESPONSE_H
 #define ZS_RESPONSE_H
+
+#include "text.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,12 +18,6 @@
 	8192u /* bytes of the final head, CRLFCRLF included; also of trailers */
 #define ZS_RESPONSE_FIELDS_MAX	128u
 #define ZS_RESPONSE_INTERIM_MAX 16u /* 1xx heads before it, together at most one head's bytes */
-
-/* Bytes owned by somebody else; not terminated. */
-struct zs_text {
-	const uint8_t *p;
-	size_t len;
-};
 
 /* Offsets into zs_response.head; the value without the white space around it. */
 struct zs_response_field {
@@ -102,33 +97,10 @@ struct zs_text zs_response_value(const struct zs_response *r, unsigned int i);
 /* Index of the first field of that name (lower case, terminated) at or behind `from`; -ENOENT. */
 int zs_response_find(const struct zs_response *r, const char *name, unsigned int from);
 
-/* Equal but for the case of ASCII letters. `word` is in lower case, terminated. */
-bool zs_text_is(struct zs_text text, const char *word);
-bool zs_text_equal(struct zs_text a, struct zs_text b);
-
-/* Bytes of the token that text begins with (RFC 9110 5.6.2); 0: none. */
-size_t zs_token_len(struct zs_text text);
-
 /*
- * Takes the next member of a list off the front of *rest (RFC 9110 5.6.1), trimmed. Empty members
- * are skipped; a comma within a quoted string does not separate.
- *
- * 1: *member is set; 0: no more; -EBADMSG: a quoted string does not end, *rest is empty then.
+ * A field (lower case name) that is one HTTP-date, in seconds since 1970; `wall` decides which
+ * century a year of two digits is in. -ENOENT: not there; -EBADMSG: invalid, or there twice.
  */
-int zs_list_next(struct zs_text *rest, struct zs_text *member);
-
-/* --- dates ----------------------------------------------------------------------------------- */
-
-#define ZS_HTTP_DATE_LEN 29
-
-/*
- * HTTP-date (RFC 9110 5.6.7) in its three forms to seconds since 1970. Case matters, the zone is
- * GMT, and the day of the week must be right. A year of two digits is the one in `now`'s (seconds
- * since 1970) century, unless that lies 50 calendar years or more ahead. -EINVAL: anything else.
- */
-int zs_http_date_parse(struct zs_text text, int64_t now, int64_t *out);
-
-/* Writes ZS_HTTP_DATE_LEN bytes and a terminator. -EINVAL: not within the years 1 to 9999. */
-int zs_http_date_format(int64_t time, char out[ZS_HTTP_DATE_LEN + 1]);
+int zs_date_field(const struct zs_response *r, const char *name, int64_t wall, int64_t *out);
 
 #endif

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What is a complete, strictly formed HTTP/1.1 response, and what is only almost one. */
+#include "date.h"
 #include "response.h"
 
 #include <errno.h>
