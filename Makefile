@@ -48,7 +48,7 @@ FUZZ_BIN   := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all deps check unit kern e2e demo fuzz san tidy insns clean install uninstall overhead
+.PHONY: all deps check unit kern e2e conformance conformance-doc demo fuzz san tidy insns clean install uninstall overhead
 
 all: $(B)/zs-load
 
@@ -117,11 +117,23 @@ kern: $(KERN_BIN) $(B)/zs-load
 e2e: $(B)/zs-load
 	@tests/run e2e
 
+# The public HTTP caching suite from npm, against Caddy without and with zeroserve.
+conformance: $(B)/zs-load
+	@tools/deps conformance
+	@tests/run conformance
+
+# The same, whatever comes out, and docs/conformance.md made from it.
+conformance-doc: $(B)/zs-load
+	@tools/deps conformance
+	@tests/run conformance || true
+	@tools/conformance-table > $(B)/conformance.md
+	@mv $(B)/conformance.md docs/conformance.md
+
 # Every tier; the closing line is "N passed, N failed, N skipped".
 check:
-	@tools/deps test
+	@tools/deps conformance
 	@$(MAKE) --no-print-directory $(UNIT_BIN) $(KERN_BIN) $(B)/zs-load
-	@tests/run unit kern e2e
+	@tests/run unit kern e2e conformance
 
 demo:
 	@tools/deps demo

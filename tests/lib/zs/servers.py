@@ -160,3 +160,22 @@ class Caddy:
 
     def stop(self):
         self.process.stop()
+
+
+class PlainCaddy(Caddy):
+    """Caddy that proxies everything from a plain http:// listener to one upstream."""
+
+    def __init__(self, directory, cgroup, upstream):  # pylint: disable=super-init-not-called
+        self.dir = directory
+        self.cgroup = cgroup
+        self.port, self.admin = free_port(), free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.admin_url = f"http://127.0.0.1:{self.admin}"
+        self.caddyfile = write_config(directory / "Caddyfile-plain", admin=self.admin, port=self.port,
+                                      upstream=upstream)
+        self.home = {name: str(directory) for name in ("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME")}
+        self.process = None
+        self.start()
+
+    def _answers(self):
+        return reachable(self.port)
