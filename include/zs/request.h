@@ -28,7 +28,12 @@ enum zs_slot {
 	ZS_SLOT_CC,
 	ZS_SLOT_PRAGMA,
 	ZS_SLOT_AUTH,
-	ZS_SLOTS = 16,
+	ZS_SLOT_V0 = 16, /* the operator's Vary fields: zs_fields_vary() */
+	ZS_SLOT_V1,
+	ZS_SLOT_V2,
+	ZS_SLOT_V3,
+	ZS_SLOT_COOKIE,
+	ZS_SLOTS = 32,
 };
 
 /* zs_request.flags */
@@ -40,6 +45,8 @@ enum zs_slot {
 #define ZS_REQ_SAFE      0x40u /* GET, HEAD, OPTIONS, TRACE (RFC 9110 9.2.1) */
 #define ZS_REQ_CHUNKED   0x80u /* exactly "Transfer-Encoding: chunked"; set beside PASSIVE */
 #define ZS_REQ_BAD_TARGET 0x100u /* '#', '\' or %00 in the target: set by the scan */
+#define ZS_REQ_COOKIE    0x400u /* Cookie is there; BYPASS too unless the request's class allows it */
+#define ZS_REQ_AUTH      0x800u /* Authorization is there; likewise */
 
 /* Half-open range of the head's bytes. start == end: empty or absent. */
 struct zs_span {
@@ -84,6 +91,18 @@ struct zs_request {
 #define ZS_B_VALUE  0x08 /* field value: visible ASCII, blanks, 0x80..0xff */
 #define ZS_B_BLANK  0x10 /* SP, HTAB */
 #define ZS_B_HOST   0x20 /* host name or IP literal with port */
+#define ZS_B_COMMA  0x40 /* ',' and ';': blanks beside them mean nothing (RFC 9110 5.6) */
+#define ZS_B_UPPER  0x80 /* A to Z */
+
+/* The same for what the operator's rules look into: bits of zs_tables.mark[]. */
+#define ZS_M_NAME   0x01 /* a query parameter's name that nobody reads in another way: A-Z a-z 0-9 _ - */
+#define ZS_M_VALUE  0x02 /* its value, and what may follow '%' in it */
+#define ZS_M_PATH   0x04 /* a path that can choose a class */
+#define ZS_M_CUT    0x08 /* ';' and '?': may begin a parameter elsewhere than '&' */
+#define ZS_M_OCTET  0x10 /* cookie-octet (RFC 6265 4.1.1) */
+#define ZS_M_COOKIE 0x20 /* a cookie's name: A-Z a-z 0-9 . _ - */
+#define ZS_M_HIGH   0x40 /* the first digit of %80 to %FF */
+#define ZS_M_HEX    0x80
 
 #define ZS_NAME_WORDS 4 /* names up to 32 bytes are known ones */
 #define ZS_NAME_SLOTS 256u
@@ -95,6 +114,8 @@ struct zs_request {
 #define ZS_EFFECT_VALUE   0u
 #define ZS_EFFECT_BYPASS  ZS_REQ_BYPASS
 #define ZS_EFFECT_PASSIVE ZS_REQ_PASSIVE
+#define ZS_EFFECT_COOKIE  ZS_REQ_COOKIE
+#define ZS_EFFECT_AUTH    ZS_REQ_AUTH
 
 struct zs_name {
 	__u64 word[ZS_NAME_WORDS]; /* lower case, zero padded */
@@ -103,9 +124,12 @@ struct zs_name {
 	__u16 flags; /* ZS_REQ_* that its presence sets */
 };
 
-/* One map value; built in user space by zs_fields_build(), constant while programs run. */
+/* One map value; built in user space by zs_fields_build(), constant while programs use it. */
 struct zs_tables {
 	__u8 byte[256];
+	__u8 mark[256];
+	__u32 vary_fold; /* bit per Vary field whose value is compared in its folded form (vary.h) */
+	__u32 zero;
 	struct zs_name name[ZS_NAME_SLOTS];
 };
 
@@ -661,14 +685,34 @@ zs_inline void zs_request_authority(struct zs_request *r, const struct zs_tables
 		zs_request_host(r, t, ZS_SLOT_XFP, ZS_PROTO_MAX);
 }
 
-/* After zs_request_fields(): settles flags, content_length and ae. The kernel runs the parts one by one. */
-zs_inline void zs_request_values(struct zs_request *r, const struct zs_tables *t)
+/* Cookie and Authorization pass a request on, unless its class says otherwise; null: it has none. Which
+ * cookies a class ignores is looked at behind this (cookie.h). */
+zs_inline void zs_request_class(struct zs_request *r, const struct zs_class *class)
+{
+	__u32 flags = class ? class->flags : 0;
+
+	if ((r->flags & ZS_REQ_COOKIE) && !(flags & ZS_CLASS_COOKIES_ON))
+		zs_set_bits(&r->flags, ZS_REQ_BYPASS);
+	if ((r->flags & ZS_REQ_AUTH) && !(flags & ZS_CLASS_AUTHORIZED))
+		zs_set_bits(&r->flags, ZS_REQ_BYPASS);
+}
+
+/* After zs_request_fields(): settles flags, content_length and ae, but for what the class of the request
+ * decides (decide.h). The kernel runs the parts one by one. */
+zs_inline void zs_request_settle(struct zs_request *r, const struct zs_tables *t)
 {
 	zs_request_framing(r);
 	zs_request_directives(r, ZS_SLOT_CC);
 	zs_request_directives(r, ZS_SLOT_PRAGMA);
 	zs_request_codings(r);
 	zs_request_authority(r, t);
+}
+
+/* The same for a request without a class. */
+zs_inline void zs_request_values(struct zs_request *r, const struct zs_tables *t)
+{
+	zs_request_settle(r, t);
+	zs_request_class(r, 0);
 }
 
 /* May be answered from the store. */
