@@ -233,7 +233,7 @@ zs_inline void zs_query_judge(struct zs_query *q, const struct zs_request *r, co
 			       : zs_pattern_match(&class->param[i], &label, 0);
 	}
 	if (!keeping)
-		hit = !(flags & ZS_CLASS_DROP) | (hit ^ 1);
+		hit = flags & ZS_CLASS_DROP ? hit ^ 1 : 1;
 	if ((!hit || sorting) && p->odd)
 		zs_set_bits(&q->flags, ZS_QUERY_RAW);
 	if (!hit)
