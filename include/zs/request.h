@@ -105,7 +105,7 @@ struct zs_request {
 #define ZS_M_HEX    0x80
 
 #define ZS_NAME_WORDS 4 /* names up to 32 bytes are known ones */
-#define ZS_NAME_SLOTS 256u
+#define ZS_NAME_SLOTS 1024u /* so many that a name of the operator's finds a place within ZS_NAME_PROBES */
 #define ZS_NAME_PROBES 4
 
 /* field effects */
