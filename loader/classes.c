@@ -93,3 +93,23 @@ int zs_key_canonical(const struct zs_maps *maps, const struct zs_ctl *ctl, const
 	out[len] = 0;
 	return 0;
 }
+
+int zs_class_confirm(const struct zs_maps *maps, const struct zs_ctl *ctl, const struct zs_asked *asked,
+		     uint32_t *flags)
+{
+	static struct zs_decision d;
+	uint32_t class;
+	int err;
+
+	if (asked->head_len > ZS_HEAD_MAX)
+		return -EINVAL;
+	memcpy(d.request.head, asked->head, asked->head_len);
+	err = zs_class_decide(maps, ctl, asked->key.origin, &d, asked->head_len, &class);
+	if (err)
+		return err;
+	if (!zs_request_recordable(&d.request) || zs_key_len(&d.key) != asked->key_len ||
+	    !zs_key_equal(&d.key, (const uint8_t *)&asked->key, asked->key_len))
+		return -ESTALE;
+	*flags = d.request.flags;
+	return 0;
+}

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <zs/decide.h>
 
+#include "ingest.h"
 #include "pin.h"
 
 /*
@@ -25,5 +26,13 @@ int zs_class_decide(const struct zs_maps *maps, const struct zs_ctl *ctl, uint32
  */
 int zs_key_canonical(const struct zs_maps *maps, const struct zs_ctl *ctl, const char *host, const char *target,
 		     char *out);
+
+/*
+ * Once more, before a response is stored: whether the request of a recording may fill the store by the rules
+ * in use now, and under the key that it was announced with. 0: it may; *flags are ZS_REQ_* (ZS_REQ_AUTH: RFC
+ * 9111 3.5 has a say). -ESTALE: it may not, or has another key by now; errors of zs_class_decide().
+ */
+int zs_class_confirm(const struct zs_maps *maps, const struct zs_ctl *ctl, const struct zs_asked *asked,
+		     uint32_t *flags);
 
 #endif

@@ -48,14 +48,14 @@ zs_inline __u64 zs_bytes_there(__u64 w)
  * case of the pattern does not matter; the label is in lower case then. */
 zs_inline __u64 zs_pattern_match(const struct zs_pattern *p, const struct zs_label *l, int lower)
 {
-	__u64 exact = (__u64)(p->prefix & 1) - 1; /* all ones: every byte and the length count */
+	__u64 exact = (__u64)(p->prefix & 1) - 1; /* all ones: the length counts as well */
 	__u64 diff = (p->len ^ l->len) & exact;
 
 	ZS_UNROLL
 	for (int k = 0; k < ZS_PATTERN_WORDS; k++) {
 		__u64 w = zs_load64(p->text + 8 * k);
 
-		diff |= ((lower ? zs_lower8(w) : w) ^ l->word[k]) & (exact | zs_bytes_there(w));
+		diff |= ((lower ? zs_lower8(w) : w) ^ l->word[k]) & zs_bytes_there(w);
 	}
 	return ((diff | (0 - diff)) >> 63) ^ 1;
 }

@@ -408,6 +408,45 @@ static void test_same_decisions(void **state)
 	assert_true(recorded > 500 && passed > 500);
 }
 
+/* The request that was announced last, as the agent keeps it. */
+static const struct zs_asked *last_asked(void)
+{
+	static struct zs_asked a;
+
+	a.key = rules.event.key;
+	a.key_len = rules.event.key_len;
+	a.head_len = rules.event.head_len;
+	memcpy(a.head, rules.event.head, a.head_len);
+	return &a;
+}
+
+/* What the agent asks before it stores. */
+static void test_confirmed(void **state)
+{
+	const struct zs_maps *maps = &kern.rig.maps;
+	static struct zs_asked other;
+	uint32_t flags = 0;
+
+	(void)state;
+	rules_set(&everything);
+	kern_pass(get("/d?utm=1&a=1", "Accept: *\r\nX-Forwarded-Host: shop\r\n"));
+	assert_int_equal(rules_announced(), 1);
+	assert_int_equal(zs_class_confirm(maps, kern.rig.ctl, last_asked(), &flags), 0);
+	assert_int_equal(flags & (ZS_REQ_AUTH | ZS_REQ_COOKIE), 0);
+	kern_pass(
+		get("/c/x", "X-Forwarded-Host: SHOP\r\nAuthorization: Basic x\r\nCookie: c=1\r\n"));
+	assert_int_equal(rules_announced(), 1);
+	assert_int_equal(zs_class_confirm(maps, kern.rig.ctl, last_asked(), &flags), 0);
+	assert_int_equal(flags & (ZS_REQ_AUTH | ZS_REQ_COOKIE), ZS_REQ_AUTH | ZS_REQ_COOKIE);
+	other = *last_asked();
+	other.key.text[0] ^= 1;
+	assert_int_equal(zs_class_confirm(maps, kern.rig.ctl, &other, &flags), -ESTALE);
+	rules_set(&by_path); /* where nobody may authenticate himself */
+	assert_int_equal(zs_class_confirm(maps, kern.rig.ctl, last_asked(), &flags), -ESTALE);
+	rules_set(NULL);
+	assert_int_equal(zs_class_confirm(maps, kern.rig.ctl, last_asked(), &flags), -ESTALE);
+}
+
 /* --- the switch ----------------------------------------------------------------------------------
  */
 
@@ -604,15 +643,11 @@ static void test_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		RULES_TEST(test_queries),
-		RULES_TEST(test_sorting),
-		RULES_TEST(test_without_rules),
-		RULES_TEST(test_unsafe),
-		RULES_TEST(test_places),
-		RULES_TEST(test_visitors),
-		RULES_TEST(test_variants),
-		RULES_TEST(test_same_decisions),
-		RULES_TEST(test_switch_under_load),
+		RULES_TEST(test_queries),	RULES_TEST(test_sorting),
+		RULES_TEST(test_without_rules), RULES_TEST(test_unsafe),
+		RULES_TEST(test_places),	RULES_TEST(test_visitors),
+		RULES_TEST(test_variants),	RULES_TEST(test_same_decisions),
+		RULES_TEST(test_confirmed),	RULES_TEST(test_switch_under_load),
 		RULES_TEST(test_refused),
 	};
 	const struct CMUnitTest last[] = {KERN_LAST};

@@ -5,7 +5,6 @@
 
 #include <zs/vary.h>
 
-#include <ctype.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,9 +14,9 @@
 #include <string.h>
 #include <cmocka.h>
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#include "../lib/rules_model.h"
 
-enum outcome { BYPASS, NOFILL, RECORD };
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static struct zs_tables tables;
 static struct zs_request req;
@@ -292,34 +291,6 @@ static void test_keys_differ(void **state)
 /* --- against a model ----------------------------------------------------------------------------
  */
 
-/* Folds as RFC 9110 5.6 reads a list: its members, their parameters, each trimmed. */
-static enum outcome model(const char *text, char *out)
-{
-	enum outcome outcome = RECORD;
-
-	while (*text) {
-		size_t len = strcspn(text, ",;"), from = 0, to = len;
-
-		while (from < to && strchr(" \t", text[from]))
-			from++;
-		while (to > from && strchr(" \t", text[to - 1]))
-			to--;
-		for (size_t i = from, dash = 0; i < to; i++) {
-			if (strchr(" \t\"\\", text[i]) || (unsigned char)text[i] > 126)
-				return BYPASS;
-			dash = dash || text[i] == '-';
-			if (isupper((unsigned char)text[i]) && !dash)
-				outcome = NOFILL;
-			*out++ = (char)tolower((unsigned char)text[i]);
-		}
-		text += len;
-		if (*text)
-			*out++ = *text++;
-	}
-	*out = 0;
-	return outcome;
-}
-
 static void test_model(void **state)
 {
 	static const char bytes[] = "aaaabbbzAZ-,,;;=/*q.1  \t\"\\\xe4";
@@ -337,7 +308,7 @@ static void test_model(void **state)
 		for (int i = 0; i < len; i++)
 			text[i] = bytes[(size_t)rand() % (n & 1 ? 21 : sizeof(bytes) - 1)];
 		text[len] = 0;
-		expected = model(text, want);
+		expected = vary_model(text, want);
 		count[expected]++;
 		if (value("Accept", text) != expected)
 			fail_msg("'%s'", text);
