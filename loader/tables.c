@@ -2,9 +2,9 @@
 /*
  * The two halves of zs_tables, zs_classes and zs_scopes.
  *
- * A program reads zs_ctl.tables once per message, and zs_ctl.scopes and zs_ctl.vary behind it, which only open
- * the way to the half it took: what is not in that half is not found there. So they are raised before the
- * switch, a grace period apart, and lowered when nobody can be in the old half any more. `flush` is raised at
+ * A program reads zs_ctl.tables, .scopes and .vary once per message. The latter two only open the way to the
+ * half it took: what is not in that half is not found there. So they are raised before the switch, a grace
+ * period apart, and lowered when nobody can be in the old half any more. `flush` is raised at
  * that time, too: a program that began in the old half may announce a recording until then.
  */
 #include "tables.h"

@@ -145,10 +145,10 @@ static __always_inline int request_message(struct sk_msg_md *msg, struct zs_conn
 	scan = zs_head_scan(id, zs_head_copy(msg, id));
 	if (zs_head_fields(id) || zs_head_framing(id))
 		return 0;
-	if (!ctl->scopes)
+	if (!w->scopes)
 		zs_request_class(&w->request, 0);
 	if (!(w->request.flags & ZS_REQ_SAFE))
-		unsafe_mark(w, id, ctl, c);
+		unsafe_mark(w, id, c);
 	if (c->unsafe && overlaps(c, v)) { /* which response is whose is not followed */
 		c->sticky = 1;
 		passive(c, 1);
@@ -164,7 +164,7 @@ static __always_inline int request_message(struct sk_msg_md *msg, struct zs_conn
 	} else if (!ctl->stored && ctl->tokens <= 0) { /* nothing to find, nothing to record */
 		zs_count(ZS_COUNT_misses);
 		zs_count(ZS_COUNT_over_budget);
-	} else if (head_values(id) || !zs_request_answerable(&w->request) || head_key(w, id, ctl, c->origin) ||
+	} else if (head_values(id) || !zs_request_answerable(&w->request) || head_key(w, id, c->origin) ||
 		   !zs_request_answerable(&w->request)) {
 		zs_count(ZS_COUNT_bypassed);
 	} else {
@@ -181,15 +181,15 @@ static __always_inline int request_message(struct sk_msg_md *msg, struct zs_conn
 /* On a passive connection requests cannot be told from bodies with certainty. Something at the start of a
  * message that looks like an unsafe request is taken for one as far as invalidation goes: too much of it
  * costs a miss, too little would leave a stale answer. */
-static __always_inline void passive_message(struct sk_msg_md *msg, struct zs_conn *c, const struct zs_ctl *ctl,
-					    struct zs_work *w, __u32 id)
+static __always_inline void passive_message(struct sk_msg_md *msg, struct zs_conn *c, struct zs_work *w,
+					    __u32 id)
 {
 	c->record = 0;
 	zs_head_scan(id, zs_head_copy(msg, id)); /* also of a bad head the complete lines count */
 	if (zs_head_fields(id) || zs_head_framing(id))
 		return;
 	if (!(w->request.flags & ZS_REQ_SAFE) && zs_has(&w->request, ZS_SLOT_HOST))
-		unsafe_mark(w, id, ctl, c);
+		unsafe_mark(w, id, c);
 }
 
 static __always_inline int message(struct sk_msg_md *msg, struct zs_conn *c, struct zs_ctl *ctl,
@@ -215,10 +215,12 @@ static __always_inline int message(struct sk_msg_md *msg, struct zs_conn *c, str
 		return 0;
 	}
 	w->half = ctl->tables & 1;
+	w->scopes = ctl->scopes;
+	w->vary = ctl->vary;
 	if (was == ZS_FRAME_HEAD)
 		answered = request_message(msg, c, ctl, w, id, v);
 	else
-		passive_message(msg, c, ctl, w, id);
+		passive_message(msg, c, w, id);
 	work_give(w);
 	return answered;
 }

@@ -214,9 +214,9 @@ __attribute__((noinline)) int zs_key_canon(__u32 id)
 }
 
 /* Key, digest and bucket of the request in the work space, with what its class and the Vary fields say about
- * it: it may turn out to be one that passes on. While the tables are switched, ctl->scopes and ctl->vary are
+ * it: it may turn out to be one that passes on. While the tables are switched, w->scopes and w->vary may be
  * those of the half that has more; what is not in w->half is not found there. */
-static __always_inline int head_key(struct zs_work *w, __u32 id, const struct zs_ctl *ctl, __u32 origin)
+static __always_inline int head_key(struct zs_work *w, __u32 id, __u32 origin)
 {
 	int canonical = 0;
 
@@ -225,9 +225,9 @@ static __always_inline int head_key(struct zs_work *w, __u32 id, const struct zs
 	zs_key_begin(&w->event.key, &w->request, origin);
 	if (zs_key_name(id, ZS_KEY_HOST) || zs_key_name(id, ZS_KEY_XFH) || zs_key_name(id, ZS_KEY_XFP))
 		return -1;
-	if (ctl->scopes)
+	if (w->scopes)
 		canonical = zs_class_apply(id);
-	if (ctl->vary && key_varies(w, id))
+	if (w->vary && key_varies(w, id))
 		return -1;
 	if (canonical ? zs_key_canon(id) : zs_key_raw(id))
 		return -1;

@@ -118,9 +118,9 @@ static __always_inline void record_consider(struct zs_work *w, __u32 id, struct 
 }
 
 /* Marks the turn of an unsafe request: its successful response will invalidate the target's bucket. */
-static __always_inline void unsafe_mark(struct zs_work *w, __u32 id, const struct zs_ctl *ctl, struct zs_conn *c)
+static __always_inline void unsafe_mark(struct zs_work *w, __u32 id, struct zs_conn *c)
 {
-	if (!zs_has(&w->request, ZS_SLOT_HOST) || head_key(w, id, ctl, c->origin))
+	if (!zs_has(&w->request, ZS_SLOT_HOST) || head_key(w, id, c->origin))
 		return;
 	zs_count(ZS_COUNT_unsafe);
 	c->unsafe = 1 + (w->bucket & (ZS_GENERATIONS - 1));

@@ -253,6 +253,8 @@ static const struct {
 
 static void test_visitors(void **state)
 {
+	char lines[1024];
+
 	(void)state;
 	rules_set(&by_visitor);
 	for (size_t i = 0; i < COUNT(visitors); i++) {
@@ -265,6 +267,17 @@ static void test_visitors(void **state)
 			kern_pass(get(visitors[i].path, visitors[i].lines));
 		if (kern_count(ZS_COUNT_bypassed) - bypassed != !visitors[i].hit)
 			fail_msg("%s %s", visitors[i].path, visitors[i].lines);
+	}
+	for (unsigned int n = ZS_COOKIES; n <= ZS_COOKIES + 1; n++) {
+		size_t len = (size_t)sprintf(lines, "Cookie: _ga=0");
+
+		for (unsigned int k = 1; k < n; k++)
+			len += (size_t)sprintf(lines + len, "; _ga%u=%u", k, k);
+		sprintf(lines + len, "\r\n");
+		if (n == ZS_COOKIES)
+			rules_hit(get("/c", lines), "/c");
+		else
+			kern_pass(get("/c", lines));
 	}
 	assert_int_equal(rules_announced(), 0);
 	assert_int_equal(kern_count(ZS_COUNT_passive), 0);
@@ -459,11 +472,13 @@ static const struct rules regimes[] = {
 	 .place = {{"rig", "/d", 2}, {"rig", "/", 1}},
 	 .vary = {"X-Kind", "Accept"}},
 	{.vary = {"Accept", "X-Kind"}},
+	{.class = {NULL}}, /* X-Kind is unknown here: nothing is announced */
 };
+#define ANNOUNCED 3u
 
 static struct {
-	struct zs_key key[COUNT(regimes)];
-	unsigned int seen[COUNT(regimes)], late;
+	struct zs_key key[ANNOUNCED];
+	unsigned int seen[ANNOUNCED], late;
 	uint32_t flush; /* as of the last switch; ~0: one is under way */
 	size_t regime;
 	int stop, failed;
@@ -477,11 +492,11 @@ static int load_event(void *user, void *data, size_t size)
 	(void)user;
 	if (ev->ev.kind != ZS_EVENT_REQUEST || size < sizeof(ev->ev))
 		return 0;
-	for (i = 0; i < COUNT(regimes); i++)
+	for (i = 0; i < ANNOUNCED; i++)
 		if (ev->key_len == zs_key_len(&load.key[i]) &&
 		    !memcmp(&ev->key, &load.key[i], ev->key_len))
 			break;
-	if (i == COUNT(regimes)) {
+	if (i == ANNOUNCED) {
 		load.failed++;
 		return 0;
 	}
@@ -519,13 +534,13 @@ static void test_switch_under_load(void **state)
 
 	(void)state;
 	assert_non_null(ring);
-	for (size_t i = 0; i < COUNT(regimes); i++) {
+	for (size_t i = 0; i < ANNOUNCED; i++) {
 		rules_set(&regimes[i]);
 		assert_int_equal(rules_decide(switched, NULL), 2);
 		load.key[i] = rules.decision.key;
 	}
-	for (size_t i = 0; i < COUNT(regimes); i++)
-		assert_memory_not_equal(&load.key[i], &load.key[(i + 1) % COUNT(regimes)],
+	for (size_t i = 0; i < ANNOUNCED; i++)
+		assert_memory_not_equal(&load.key[i], &load.key[(i + 1) % ANNOUNCED],
 					zs_key_len(&load.key[i]));
 	load.flush = ~0u;
 	for (int t = 0; t < 2; t++) {
@@ -553,7 +568,7 @@ static void test_switch_under_load(void **state)
 	ring_buffer__free(ring);
 	assert_int_equal(load.failed, 0);
 	assert_int_equal(load.late, 0);
-	for (size_t i = 0; i < COUNT(regimes); i++)
+	for (size_t i = 0; i < ANNOUNCED; i++)
 		assert_true(load.seen[i] > 0);
 }
 

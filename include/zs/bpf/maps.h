@@ -194,8 +194,10 @@ struct zs_work {
 	__u32 key_len;
 	__u32 first_page;
 	__u32 copied; /* bytes of the message in request.head */
-	__u32 half;  /* of the tables, for all of this message */
-	__u32 class; /* of the request, at half * ZS_CLASSES; 0: none */
+	__u32 half;   /* zs_ctl.tables, .scopes and .vary, read once for all of this message */
+	__u32 scopes;
+	__u32 vary;
+	__u32 class;  /* of the request, at half * ZS_CLASSES; 0: none */
 	struct zs_sip sip; /* between the two halves of the digest */
 	struct zs_scope_key scope;
 	struct zs_query query;
