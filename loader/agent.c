@@ -140,11 +140,28 @@ static struct zs_asked *asked_again(struct agent *a, const struct zs_object *o,
 	return asked;
 }
 
+/* The target as it was sent: that of the key may lack parameters. */
+static const char *target_of(const struct zs_asked *asked, size_t *len)
+{
+	const uint8_t *head = asked->head, *end = head + asked->head_len;
+	const uint8_t *from = memchr(head, ' ', asked->head_len), *to;
+
+	*len = 0;
+	if (!from)
+		return (const char *)head;
+	from++;
+	to = memchr(from, ' ', (size_t)(end - from));
+	if (to)
+		*len = (size_t)(to - from);
+	return (const char *)from;
+}
+
 static void refresh_event(struct agent *a, const struct zs_event_refresh *ev, size_t size)
 {
 	const struct zs_object *o;
 	struct zs_fetch_request request;
 	struct zs_asked *asked;
+	size_t target_len;
 
 	if (size < sizeof(*ev))
 		return;
@@ -156,8 +173,8 @@ static void refresh_event(struct agent *a, const struct zs_event_refresh *ev, si
 		return;
 	request = (struct zs_fetch_request){
 		.digest = asked->digest,
-		.target = (const char *)asked->key.text + zs_key_target_at(&asked->key),
-		.target_len = asked->key.target_len,
+		.target = target_of(asked, &target_len),
+		.target_len = target_len,
 		.head = (const char *)asked->head,
 		.head_len = asked->head_len,
 		.user = asked,

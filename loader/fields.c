@@ -23,6 +23,32 @@ static int is_token(int c)
 	return is_alpha(c) || is_digit(c) || (c && strchr(token_marks, c));
 }
 
+static int is_hex(int c)
+{
+	return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+static int is_word(int c)
+{
+	return is_alpha(c) || is_digit(c) || c == '_' || c == '-';
+}
+
+static int among(int c, const char *set)
+{
+	return c && strchr(set, c);
+}
+
+static __u8 marks_of(int c)
+{
+	int octet = c > 0x20 && c < 0x7f && !among(c, "\",;\\");
+
+	return (__u8)((is_word(c) ? ZS_M_NAME : 0) | (is_word(c) || among(c, ".~+,:/@!*|%") ? ZS_M_VALUE : 0) |
+		      (is_word(c) || among(c, ".~!$&'()*+,=:@/%") ? ZS_M_PATH : 0) |
+		      (among(c, ";?") ? ZS_M_CUT : 0) | (octet ? ZS_M_OCTET : 0) |
+		      (is_word(c) || c == '.' ? ZS_M_COOKIE : 0) |
+		      (is_hex(c) && (is_alpha(c) || c >= '8') ? ZS_M_HIGH : 0) | (is_hex(c) ? ZS_M_HEX : 0));
+}
+
 static void bytes_build(struct zs_tables *t)
 {
 	for (int c = 0; c < 256; c++) {
@@ -32,7 +58,9 @@ static void bytes_build(struct zs_tables *t)
 				    (c == '#' || c == '\\' ? ZS_B_ODD : 0) |
 				    (visible || blank || c >= 0x80 ? ZS_B_VALUE : 0) |
 				    (blank ? ZS_B_BLANK : 0) |
-				    (is_alpha(c) || is_digit(c) || (c && strchr("-._:[]", c)) ? ZS_B_HOST : 0));
+				    (is_alpha(c) || is_digit(c) || (c && strchr("-._:[]", c)) ? ZS_B_HOST : 0) |
+				    (among(c, ",;") ? ZS_B_COMMA : 0) | (c >= 'A' && c <= 'Z' ? ZS_B_UPPER : 0));
+		t->mark[c] = marks_of(c);
 	}
 }
 
@@ -141,4 +169,73 @@ int zs_fields_build(struct zs_tables *t)
 int zs_fields_add(struct zs_tables *t, const char *name)
 {
 	return name_add(t, name, ZS_SLOT_NONE, ZS_EFFECT_INERT);
+}
+
+/* The entry of a name, or null. */
+static struct zs_name *name_find(struct zs_tables *t, const __u64 *word, size_t len)
+{
+	for (unsigned int p = 0; p < ZS_NAME_PROBES; p++) {
+		struct zs_name *e =
+			&t->name[(zs_name_hash(word, (__u32)len) + p) & (ZS_NAME_SLOTS - 1)];
+
+		if (e->len == len && !memcmp(e->word, word, sizeof(e->word)))
+			return e;
+	}
+	return NULL;
+}
+
+static int name_is(const __u64 *word, const char *name)
+{
+	__u64 other[ZS_NAME_WORDS];
+	size_t len;
+
+	return !name_words(name, other, &len) && !memcmp(other, word, sizeof(other));
+}
+
+static int name_begins(const __u64 *word, const char *with)
+{
+	return !memcmp(word, with, strlen(with));
+}
+
+/* Fields for which requests are passed on only because responses depend on their value. */
+static int may_vary(const struct zs_name *e)
+{
+	static const char *const names[] = {"origin",	  "x-requested-with", "x-pjax",
+					    "hx-request", "turbo-frame",      "rsc"};
+
+	if (e->slot != ZS_SLOT_NONE || (e->flags && e->flags != ZS_REQ_BYPASS))
+		return 0;
+	for (size_t i = 0; e->flags && i < sizeof(names) / sizeof(names[0]); i++)
+		if (name_is(e->word, names[i]))
+			return 1;
+	return !e->flags;
+}
+
+int zs_fields_vary(struct zs_tables *t, const char *name, unsigned int n)
+{
+	static const char *const folded[] = {"accept", "accept-language", "accept-charset"};
+	__u64 word[ZS_NAME_WORDS];
+	struct zs_name *e;
+	size_t len;
+	int err = name_words(name, word, &len);
+
+	if (err || n >= ZS_VARY_FIELDS || name_begins(word, "proxy-") || name_begins(word, "if-"))
+		return -EINVAL;
+	e = name_find(t, word, len);
+	if (e && e->slot >= ZS_SLOT_V0 && e->slot <= ZS_SLOT_V3)
+		return -EEXIST;
+	if (e && !may_vary(e))
+		return -EINVAL;
+	if (!e)
+		err = name_add(t, name, (enum zs_slot)(ZS_SLOT_V0 + n), ZS_EFFECT_KEYED);
+	if (err)
+		return err;
+	if (e) {
+		e->slot = (__u16)(ZS_SLOT_V0 + n);
+		e->flags = ZS_EFFECT_KEYED;
+	}
+	for (size_t i = 0; i < sizeof(folded) / sizeof(folded[0]); i++)
+		if (name_is(word, folded[i]))
+			t->vary_fold |= 1u << n;
+	return 0;
 }

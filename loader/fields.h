@@ -14,4 +14,14 @@ int zs_fields_build(struct zs_tables *t);
  * *t is unchanged on error. */
 int zs_fields_add(struct zs_tables *t, const char *name);
 
+/*
+ * Makes the field part of the key, as Vary field n of ZS_VARY_FIELDS; an inert or unknown one, or one that
+ * requests are passed on for because responses depend on it. `name` in any case. Accept, Accept-Language and
+ * Accept-Charset are compared folded (vary.h), all others byte for byte. -EINVAL: not a token, longer than
+ * 32 bytes, no such n, or a field that must not be: of the connection, of framing, of ranges and conditions,
+ * Cookie, Authorization, Host, or Accept-Encoding, which is part of the key in any case. -EEXIST: it is one
+ * already. -ENOSPC: no room at its place. *t is unchanged on error.
+ */
+int zs_fields_vary(struct zs_tables *t, const char *name, unsigned int n);
+
 #endif

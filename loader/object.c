@@ -16,7 +16,9 @@
 
 #include "fields.h"
 #include "log.h"
+#include "pages.h"
 #include "pin.h"
+#include "tables.h"
 
 #define WORK_PER_CPU 4 /* ZS_WORK_PER_CPU of include/zs/bpf/maps.h */
 
@@ -83,54 +85,53 @@ static void features_set(struct zs_bpf *obj)
 		libbpf_probe_bpf_helper(BPF_PROG_TYPE_SOCK_OPS, BPF_FUNC_get_netns_cookie, NULL) == 1;
 }
 
-/* Programs that are being taken over may be reading the tables. If those change, every message passes until
- * the new programs are in place; connections that send in between notice it by their sequence numbers. */
-static int tables_set(struct zs_bpf *obj, const struct zs_tables *tables)
+/* Of maps that are new. */
+static int ctl_set(const struct zs_bpf *obj, const struct zs_object_options *o)
 {
-	static struct zs_tables there;
-	int fd = bpf_map__fd(obj->maps.zs_tables), err;
-	uint32_t zero = 0, half;
-	struct zs_ctl ctl;
-
-	if (bpf_map_lookup_elem(bpf_map__fd(obj->maps.zs_ctl), &zero, &ctl))
-		return -errno;
-	half = ctl.tables & 1;
-	if (bpf_map_lookup_elem(fd, &half, &there))
-		return -errno;
-	if (!memcmp(&there, tables, sizeof(there)))
-		return 0;
-	err = zs_object_switch(bpf_map__fd(obj->maps.zs_progs), -1, false);
-	if (!err && bpf_map_update_elem(fd, &half, tables, BPF_ANY))
-		err = -errno;
-	return err;
-}
-
-static int contents_set(struct zs_bpf *obj, const struct zs_object_options *o)
-{
-	static struct zs_tables tables;
 	struct zs_ctl ctl = {.abi = ZS_ABI, .epoch = 1, .flush = 1};
 	uint32_t zero = 0;
-	int err = zs_fields_build(&tables);
 
-	for (size_t i = 0; !err && o->inert && o->inert[i]; i++) {
-		err = zs_fields_add(&tables, o->inert[i]);
-		if (err)
-			zs_error("inert field '%s': %s; name a field that zeroserve does not judge itself",
-				 o->inert[i], strerror(-err));
-	}
-	if (err)
-		return err;
-	err = tables_set(obj, &tables);
-	if (err || o->reuse)
-		return err;
 	if (getrandom(ctl.seed, sizeof(ctl.seed), 0) != sizeof(ctl.seed))
 		return -EIO;
 	ctl.record_cap = o->record_cap ? o->record_cap : ZS_ANSWER_MAX;
 	ctl.pages = o->pages ? o->pages : ZS_PAGES_DEFAULT;
 	ctl.netns_known = obj->rodata->zs_netns_cookies;
-	if (bpf_map_update_elem(bpf_map__fd(obj->maps.zs_ctl), &zero, &ctl, BPF_ANY))
-		return -errno;
-	return 0;
+	return bpf_map_update_elem(bpf_map__fd(obj->maps.zs_ctl), &zero, &ctl, BPF_ANY) ? -errno : 0;
+}
+
+/* The tables without a rule: fields.def, and what the operator calls inert. */
+static int plan_plain(const char *const *inert, struct zs_tables_plan *plan)
+{
+	static struct zs_tables tables;
+	int err = zs_fields_build(&tables);
+
+	for (size_t i = 0; !err && inert && inert[i]; i++) {
+		err = zs_fields_add(&tables, inert[i]);
+		if (err)
+			zs_error("inert field '%s': %s; name a field that zeroserve does not judge itself", inert[i],
+				 strerror(-err));
+	}
+	*plan = (struct zs_tables_plan){.tables = &tables};
+	return err;
+}
+
+/* Programs that are being taken over go on with the old tables until the new ones are whole. */
+static int contents_set(struct zs_bpf *obj, const struct zs_object_options *o)
+{
+	struct zs_tables_plan plan;
+	struct zs_maps maps;
+	int err = 0;
+
+	if (o->plan)
+		plan = *o->plan;
+	else
+		err = plan_plain(o->inert, &plan);
+	if (!err && !o->reuse)
+		err = ctl_set(obj, o);
+	if (err)
+		return err;
+	zs_maps_of_object(obj, &maps);
+	return zs_tables_switch(&maps, &plan, o->reuse, o->reuse ? zs_grace_membarrier : NULL);
 }
 
 /*

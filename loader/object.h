@@ -10,6 +10,7 @@
 
 struct zs_bpf;
 struct zs_maps;
+struct zs_tables_plan;
 
 struct zs_object_options {
 	uint32_t pages;      /* store pages of ZS_PAGE_SIZE bytes; 0: default */
@@ -17,6 +18,7 @@ struct zs_object_options {
 	uint32_t record_cap; /* payload bytes per recording; 0: default */
 	const struct zs_maps *reuse; /* pinned maps to take over; their sizes and contents stay */
 	const char *const *inert; /* further inert request fields, null-terminated; may be null */
+	const struct zs_tables_plan *plan; /* what the programs look up about requests; null: `inert`, no rules */
 };
 
 #define ZS_PAGES_DEFAULT   16384u /* 64 MiB */

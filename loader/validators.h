@@ -3,12 +3,13 @@
 #ifndef ZS_VALIDATORS_H
 #define ZS_VALIDATORS_H
 
+#include <zs/abi.h>
+
 #include "response.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#define ZS_ETAG_MAX 128u /* bytes of an opaque-tag that is handed out, quotes included */
 
 struct zs_etag {
 	struct zs_text opaque; /* quotes included, "W/" not; length 0: there is none */

@@ -61,6 +61,8 @@ __attribute__((noinline)) int zs_lookup(__u32 id)
 		return LOOKUP_NONE;
 	if (!zs_key_equal(&w->event.key, page->byte + ZS_OBJECT_KEY_OFF, w->key_len))
 		return LOOKUP_NONE;
+	if ((w->request.flags & ZS_REQ_AUTH) && !(o->flags & ZS_OBJECT_AUTHORIZED))
+		return LOOKUP_NONE;
 	bucket = o->bucket & (ZS_GENERATIONS - 1);
 	generation = bpf_map_lookup_elem(&zs_gens, &bucket);
 	if (!generation || (__u32)*generation != o->generation || ctl->flush != o->flush)
@@ -75,7 +77,7 @@ __attribute__((noinline)) int zs_lookup(__u32 id)
 __attribute__((noinline)) int zs_validate(__u32 id)
 {
 	struct zs_work *w = work_get(id);
-	struct zs_tables *t = tables_get();
+	struct zs_tables *t = tables_get(w);
 	struct zs_page *page;
 	struct zs_object *o;
 	__u64 etag;

@@ -122,8 +122,6 @@ static __always_inline int request_try(struct sk_msg_md *msg, struct zs_conn *c,
 		passive(c, 1);
 		return 0;
 	}
-	if (head_key(w, id, c->origin))
-		return 0;
 	w->event.ev.time = bpf_ktime_get_boot_ns();
 	found = zs_lookup(id);
 	if (found == LOOKUP_USABLE) {
@@ -149,6 +147,8 @@ static __always_inline int request_message(struct sk_msg_md *msg, struct zs_conn
 	scan = zs_head_scan(id, zs_head_copy(msg, id));
 	if (zs_head_fields(id) || zs_head_framing(id))
 		return 0;
+	if (!w->scopes)
+		zs_request_class(&w->request, 0);
 	if (!(w->request.flags & ZS_REQ_SAFE))
 		unsafe_mark(w, id, c);
 	if (c->unsafe && overlaps(c, v)) { /* which response is whose is not followed */
@@ -166,7 +166,8 @@ static __always_inline int request_message(struct sk_msg_md *msg, struct zs_conn
 	} else if (!ctl->stored && ctl->tokens <= 0) { /* nothing to find, nothing to record */
 		zs_count(ZS_COUNT_misses);
 		zs_count(ZS_COUNT_over_budget);
-	} else if (head_values(id) || !zs_request_answerable(&w->request)) {
+	} else if (head_values(id) || !zs_request_answerable(&w->request) || head_key(w, id, c->origin) ||
+		   !zs_request_answerable(&w->request)) {
 		zs_count(ZS_COUNT_bypassed);
 	} else {
 		answered = request_try(msg, c, ctl, w, id, v);
@@ -215,6 +216,9 @@ static __always_inline int message(struct sk_msg_md *msg, struct zs_conn *c, str
 		passive(c, 0);
 		return 0;
 	}
+	w->half = ctl->tables & 1;
+	w->scopes = ctl->scopes;
+	w->vary = ctl->vary;
 	if (was == ZS_FRAME_HEAD)
 		answered = request_message(msg, c, ctl, w, id, v);
 	else

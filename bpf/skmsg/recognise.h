@@ -8,10 +8,9 @@
 
 #include "work.h"
 
-static __always_inline struct zs_tables *tables_get(void)
+static __always_inline struct zs_tables *tables_get(const struct zs_work *w)
 {
-	struct zs_ctl *ctl = zs_ctl_get();
-	__u32 half = ctl ? ctl->tables & 1 : 0;
+	__u32 half = w ? w->half & 1 : 0;
 
 	return bpf_map_lookup_elem(&zs_tables, &half);
 }
@@ -72,7 +71,7 @@ __attribute__((noinline)) int zs_head_copy(struct sk_msg_md *msg, __u32 id)
 __attribute__((noinline)) int zs_head_first(__u32 id)
 {
 	struct zs_work *w = work_get(id);
-	struct zs_tables *t = tables_get();
+	struct zs_tables *t = tables_get(w);
 
 	if (!w || !t)
 		return ZS_SCAN_BAD;
@@ -82,7 +81,7 @@ __attribute__((noinline)) int zs_head_first(__u32 id)
 __attribute__((noinline)) int zs_head_field(__u32 id)
 {
 	struct zs_work *w = work_get(id);
-	struct zs_tables *t = tables_get();
+	struct zs_tables *t = tables_get(w);
 
 	if (!w || !t)
 		return ZS_SCAN_BAD;
@@ -110,7 +109,7 @@ __attribute__((noinline)) int zs_head_scan(__u32 id, __u32 len)
 __attribute__((noinline)) int zs_head_fields(__u32 id)
 {
 	struct zs_work *w = work_get(id);
-	struct zs_tables *t = tables_get();
+	struct zs_tables *t = tables_get(w);
 
 	if (!w || !t)
 		return -1;
@@ -141,7 +140,7 @@ __attribute__((noinline)) int zs_head_direct(__u32 id, __u32 slot)
 __attribute__((noinline)) int zs_head_codings(__u32 id)
 {
 	struct zs_work *w = work_get(id);
-	struct zs_tables *t = tables_get();
+	struct zs_tables *t = tables_get(w);
 
 	if (!w || !t)
 		return -1;
@@ -152,7 +151,7 @@ __attribute__((noinline)) int zs_head_codings(__u32 id)
 __attribute__((noinline)) int zs_head_authority(__u32 id)
 {
 	struct zs_work *w = work_get(id);
-	struct zs_tables *t = tables_get();
+	struct zs_tables *t = tables_get(w);
 
 	if (!w || !t)
 		return -1;
@@ -170,7 +169,7 @@ __attribute__((noinline)) int zs_head_conditions(__u32 id)
 	return 0;
 }
 
-/* What zs_request_values() does after the framing, in the parts that the verifier likes to see alone. Only
+/* What zs_request_settle() does after the framing, in the parts that the verifier likes to see alone. Only
  * for requests that may be answered so far: it can only say no. */
 static __always_inline int head_values(__u32 id)
 {
@@ -227,16 +226,6 @@ __attribute__((noinline)) int zs_key_rest(__u32 id)
 	w->digest = zs_sip_end(s);
 	w->key_len = zs_key_len(&w->event.key);
 	return 0;
-}
-
-/* Key, digest and bucket of the request in the work space. */
-static __always_inline int head_key(struct zs_work *w, __u32 id, __u32 origin)
-{
-	if (!zs_key_fits(&w->request))
-		return -1;
-	zs_key_begin(&w->event.key, &w->request, origin);
-	return zs_key_name(id, ZS_KEY_HOST) || zs_key_name(id, ZS_KEY_XFH) || zs_key_name(id, ZS_KEY_XFP) ||
-	       zs_key_raw(id) || zs_key_target(id) || zs_key_rest(id);
 }
 
 #endif

@@ -6,7 +6,7 @@
 #ifndef ZS_SKMSG_RECORD_H
 #define ZS_SKMSG_RECORD_H
 
-#include "recognise.h"
+#include "keying.h"
 
 /* Keys found uncacheable lately are not recorded, and emit nothing. */
 static __always_inline int held_off(__u64 digest, __u64 now)

@@ -45,6 +45,15 @@ zs_inline void zs_store64(__u8 *p, __u64 v)
 	*(zs_u64_unaligned *)p = v;
 }
 
+/* 1: equal; 0: not. Without a branch, which the verifier would follow both ways. */
+zs_inline __u32 zs_same(__u32 a, __u32 b)
+{
+	__u64 diff = a ^ b;
+
+	zs_pin(diff);
+	return (__u32)((diff - 1) >> 63);
+}
+
 /* Keeps the first n bytes in memory order, n from 0 to 8, and clears the others. */
 zs_inline __u64 zs_keep_bytes(__u64 word, __u32 n)
 {

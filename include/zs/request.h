@@ -30,7 +30,12 @@ enum zs_slot {
 	ZS_SLOT_AUTH,
 	ZS_SLOT_INM,
 	ZS_SLOT_IMS,
-	ZS_SLOTS = 16,
+	ZS_SLOT_V0 = 16, /* the operator's Vary fields: zs_fields_vary() */
+	ZS_SLOT_V1,
+	ZS_SLOT_V2,
+	ZS_SLOT_V3,
+	ZS_SLOT_COOKIE,
+	ZS_SLOTS = 32,
 };
 
 /* zs_request.flags */
@@ -43,6 +48,8 @@ enum zs_slot {
 #define ZS_REQ_CHUNKED   0x80u /* exactly "Transfer-Encoding: chunked"; set beside PASSIVE */
 #define ZS_REQ_COND      0x200u /* If-None-Match or If-Modified-Since: condition.h */
 #define ZS_REQ_BAD_TARGET 0x100u /* '#', '\' or %00 in the target: set by the scan */
+#define ZS_REQ_COOKIE    0x400u /* Cookie is there; BYPASS too unless the request's class allows it */
+#define ZS_REQ_AUTH      0x800u /* Authorization is there; likewise */
 
 /* Half-open range of the head's bytes. start == end: empty or absent. */
 struct zs_span {
@@ -90,9 +97,21 @@ struct zs_request {
 #define ZS_B_VALUE  0x08 /* field value: visible ASCII, blanks, 0x80..0xff */
 #define ZS_B_BLANK  0x10 /* SP, HTAB */
 #define ZS_B_HOST   0x20 /* host name or IP literal with port */
+#define ZS_B_COMMA  0x40 /* ',' and ';': blanks beside them mean nothing (RFC 9110 5.6) */
+#define ZS_B_UPPER  0x80 /* A to Z */
+
+/* The same for what the operator's rules look into: bits of zs_tables.mark[]. */
+#define ZS_M_NAME   0x01 /* a query parameter's name that nobody reads in another way: A-Z a-z 0-9 _ - */
+#define ZS_M_VALUE  0x02 /* its value, and what may follow '%' in it */
+#define ZS_M_PATH   0x04 /* a path that can choose a class */
+#define ZS_M_CUT    0x08 /* ';' and '?': may begin a parameter elsewhere than '&' */
+#define ZS_M_OCTET  0x10 /* cookie-octet (RFC 6265 4.1.1) */
+#define ZS_M_COOKIE 0x20 /* a cookie's name: A-Z a-z 0-9 . _ - */
+#define ZS_M_HIGH   0x40 /* the first digit of %80 to %FF */
+#define ZS_M_HEX    0x80
 
 #define ZS_NAME_WORDS 4 /* names up to 32 bytes are known ones */
-#define ZS_NAME_SLOTS 256u
+#define ZS_NAME_SLOTS 1024u /* so many that a name of the operator's finds a place within ZS_NAME_PROBES */
 #define ZS_NAME_PROBES 4
 
 /* field effects */
@@ -102,6 +121,8 @@ struct zs_request {
 #define ZS_EFFECT_BYPASS  ZS_REQ_BYPASS
 #define ZS_EFFECT_COND    (ZS_REQ_COND | ZS_REQ_NOFILL) /* the response may be a 304 */
 #define ZS_EFFECT_PASSIVE ZS_REQ_PASSIVE
+#define ZS_EFFECT_COOKIE  ZS_REQ_COOKIE
+#define ZS_EFFECT_AUTH    ZS_REQ_AUTH
 
 struct zs_name {
 	__u64 word[ZS_NAME_WORDS]; /* lower case, zero padded */
@@ -122,11 +143,14 @@ enum zs_etag_step {
 };
 #define ZS_ETAG_TAG 0x80u
 
-/* One map value; built in user space by zs_fields_build(), constant while programs run. */
+/* One map value; built in user space by zs_fields_build(), constant while programs use it. */
 struct zs_tables {
 	__u8 byte[256];
 	__u8 etag_byte[256]; /* the kind of a byte in a list of entity-tags, below 8 */
 	__u8 etag[64];       /* by step and kind */
+	__u8 mark[256];
+	__u32 vary_fold; /* bit per Vary field whose value is compared in its folded form (vary.h) */
+	__u32 zero;
 	struct zs_name name[ZS_NAME_SLOTS];
 };
 
@@ -763,8 +787,21 @@ zs_inline void zs_request_authority(struct zs_request *r, const struct zs_tables
 
 #include <zs/condition.h>
 
-/* After zs_request_fields(): settles flags, content_length and ae. The kernel runs the parts one by one. */
-zs_inline void zs_request_values(struct zs_request *r, const struct zs_tables *t)
+/* Cookie and Authorization pass a request on, unless its class says otherwise; null: it has none. Which
+ * cookies a class ignores is looked at behind this (cookie.h). */
+zs_inline void zs_request_class(struct zs_request *r, const struct zs_class *class)
+{
+	__u32 flags = class ? class->flags : 0;
+
+	if ((r->flags & ZS_REQ_COOKIE) && !(flags & ZS_CLASS_COOKIES_ON))
+		zs_set_bits(&r->flags, ZS_REQ_BYPASS);
+	if ((r->flags & ZS_REQ_AUTH) && !(flags & ZS_CLASS_AUTHORIZED))
+		zs_set_bits(&r->flags, ZS_REQ_BYPASS);
+}
+
+/* After zs_request_fields(): settles flags, content_length and ae, but for what the class of the request
+ * decides (decide.h). The kernel runs the parts one by one. */
+zs_inline void zs_request_settle(struct zs_request *r, const struct zs_tables *t)
 {
 	zs_request_framing(r);
 	zs_request_directives(r, ZS_SLOT_CC);
@@ -772,6 +809,13 @@ zs_inline void zs_request_values(struct zs_request *r, const struct zs_tables *t
 	zs_request_codings(r, t);
 	zs_request_authority(r, t);
 	zs_request_conditions(r);
+}
+
+/* The same for a request without a class. */
+zs_inline void zs_request_values(struct zs_request *r, const struct zs_tables *t)
+{
+	zs_request_settle(r, t);
+	zs_request_class(r, 0);
 }
 
 /* May be answered from the store. */

@@ -12,7 +12,7 @@
 #include <zs/request.h>
 
 #include "fields.h"
-#include "response.h"
+#include "date.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

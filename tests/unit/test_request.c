@@ -494,15 +494,16 @@ static void test_effects(void **state)
 		const struct known *k = &known[i];
 		char upper[40] = "";
 
-		if (k->slot && k->slot != ZS_SLOT_TE && k->slot != ZS_SLOT_AUTH && k->slot != ZS_SLOT_INM)
+		if (k->slot && k->slot != ZS_SLOT_TE && k->slot != ZS_SLOT_AUTH &&
+		    k->slot != ZS_SLOT_COOKIE && k->slot != ZS_SLOT_INM)
 			continue;
 		for (size_t n = 0; k->name[n]; n++)
 			upper[n] = (char)toupper(k->name[n]);
 		for (int twice = 0; twice < 2; twice++) {
 			check_field(twice ? upper : k->name, twice ? "" : "gzip",
 				    k->flags & ZS_REQ_PASSIVE  ? PASSIVE
-				    : k->flags & ZS_REQ_BYPASS ? BYPASS
-				    	: k->flags & ZS_REQ_NOFILL ? NOFILL
+				    : k->flags & ZS_REQ_NOFILL ? NOFILL
+				    : k->flags		       ? BYPASS
 							       : RECORD);
 		}
 	}

@@ -10,7 +10,7 @@
 #include <bpf/bpf_helpers.h>
 #include <zs/abi.h>
 #include <zs/counters.h>
-#include <zs/key.h>
+#include <zs/decide.h>
 
 #ifdef ZS_DEFINE_MAPS
 #define ZS_MAP(type, name) struct type name SEC(".maps")
@@ -194,7 +194,13 @@ struct zs_work {
 	__u32 key_len;
 	__u32 first_page;
 	__u32 copied; /* bytes of the message in request.head */
+	__u32 half;   /* zs_ctl.tables, .scopes and .vary, read once for all of this message */
+	__u32 scopes;
+	__u32 vary;
+	__u32 class;  /* of the request, at half * ZS_CLASSES; 0: none */
 	struct zs_sip sip; /* between the two halves of the digest */
+	struct zs_scope_key scope;
+	struct zs_query query;
 	struct zs_request request;
 	struct zs_event_request event;
 };
