@@ -258,6 +258,8 @@ static struct zs_store_entry *entry_new(const struct zs_store_item *item)
 	e->request_len = item->request_len;
 	e->digest = item->digest;
 	e->gone_at = item->stale_until > item->fresh_until ? item->stale_until : item->fresh_until;
+	e->error_until = item->error_until;
+	e->surrogate = item->surrogate;
 	return e;
 }
 
@@ -363,6 +365,45 @@ const struct zs_object *zs_store_object(const struct zs_store *s, uint64_t diges
 	return e ? object_at(s, e->ref.page) : NULL;
 }
 
+void zs_store_retry(struct zs_store *s, uint64_t digest, uint64_t retry_at, bool failing)
+{
+	struct zs_store_entry *e = *slot_of(s, digest);
+	struct zs_object *o;
+
+	if (!e)
+		return;
+	o = object_at(s, e->ref.page);
+	e->retry_at = retry_at;
+	if (failing && e->error_until > e->gone_at) {
+		e->gone_at = e->error_until;
+		__atomic_store_n(&o->stale_until, e->error_until, __ATOMIC_RELEASE);
+	}
+}
+
+void zs_store_drop(struct zs_store *s, uint64_t digest)
+{
+	struct zs_store_entry *e = *slot_of(s, digest);
+
+	if (e)
+		entry_remove(s, e);
+}
+
+uint32_t zs_store_filter(struct zs_store *s,
+			 bool (*stays)(void *user, const struct zs_store_entry *e, const struct zs_object *o),
+			 void *user)
+{
+	uint32_t gone = 0;
+
+	for (struct zs_store_entry *e = s->newest, *next; e; e = next) {
+		next = e->older;
+		if (stays && stays(user, e, object_at(s, e->ref.page)))
+			continue;
+		entry_remove(s, e);
+		gone++;
+	}
+	return gone;
+}
+
 void zs_store_sweep(struct zs_store *s, uint64_t now, uint32_t flush, const uint64_t *generations,
 		    uint32_t most)
 {
@@ -370,7 +411,12 @@ void zs_store_sweep(struct zs_store *s, uint64_t now, uint32_t flush, const uint
 
 	while (e && most--) {
 		struct zs_store_entry *next = e->older;
-		const struct zs_object *o = object_at(s, e->ref.page);
+		struct zs_object *o = object_at(s, e->ref.page);
+
+		if (e->retry_at && e->retry_at <= now) {
+			e->retry_at = 0;
+			__atomic_store_n(&o->refresh_asked, 0, __ATOMIC_RELAXED);
+		}
 
 		if (e->gone_at <= now || o->flush != flush ||
 		    o->generation != (uint32_t)__atomic_load_n(&generations[o->bucket], __ATOMIC_RELAXED)) {
