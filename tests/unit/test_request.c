@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -861,6 +862,48 @@ static void test_spans(void **state)
 	assert_int_equal(req.dup & ~1u, 0);
 }
 
+/* Cookies and credentials are told apart from what passes a request on in any case. */
+static void test_classes(void **state)
+{
+	static const struct {
+		const char *lines;
+		unsigned int flags; /* that the fields set */
+		unsigned int allowed; /* ZS_CLASS_* with which it may be answered; 0: never */
+	} rows[] = {
+		{"", 0, ~0u},
+		{"Cookie: a=1\r\n", ZS_REQ_COOKIE, ZS_CLASS_COOKIES_ON},
+		{"Authorization: Basic a\r\n", ZS_REQ_AUTH, ZS_CLASS_AUTHORIZED},
+		{"Cookie: a\r\nAuthorization: a\r\n", ZS_REQ_COOKIE | ZS_REQ_AUTH,
+		 ZS_CLASS_COOKIES_ON | ZS_CLASS_AUTHORIZED},
+		{"Cookie2: a\r\n", ZS_REQ_BYPASS, 0},
+		{"Cookie: a\r\nRange: a\r\n", ZS_REQ_COOKIE | ZS_REQ_BYPASS, 0},
+		{"Authorization: NTLM a\r\n", ZS_REQ_AUTH | ZS_REQ_PASSIVE, 0},
+	};
+	const unsigned int all = ZS_REQ_COOKIE | ZS_REQ_AUTH | ZS_REQ_BYPASS | ZS_REQ_PASSIVE;
+	char text[256];
+	(void)state;
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		for (unsigned int flags = 0; flags < 0x20; flags++) {
+			struct zs_class class = {.flags = flags};
+			size_t len = (size_t)sprintf(text, START "%s" END, rows[i].lines);
+			bool may = !rows[i].flags || (rows[i].allowed && !(rows[i].allowed & ~flags));
+
+			memset(&req, 0xff, sizeof(req));
+			memcpy(req.head, text, len);
+			assert_int_equal(zs_request_scan(&req, &tables, (__u32)len), ZS_SCAN_OK);
+			zs_request_fields(&req, &tables);
+			zs_request_settle(&req, &tables);
+			assert_int_equal(req.flags & all, rows[i].flags);
+			zs_request_class(&req, &class);
+			assert_int_equal(zs_request_answerable(&req), may);
+			check_text(text, !rows[i].flags			  ? RECORD
+					 : rows[i].flags & ZS_REQ_PASSIVE ? PASSIVE
+									  : BYPASS);
+		}
+	}
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -878,7 +921,7 @@ int main(void)
 		cmocka_unit_test(test_directives),  cmocka_unit_test(test_directives_twice),
 		cmocka_unit_test(test_lengths),	    cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_tokens),	    cmocka_unit_test(test_splits),
-		cmocka_unit_test(test_spans),
+		cmocka_unit_test(test_spans),	    cmocka_unit_test(test_classes),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);
