@@ -761,6 +761,25 @@ static void check_limit(const char *before, size_t most, const char *after, enum
 	check_run(before, '1', most + 1, after, above);
 }
 
+/* Wherever a step of the scan ends: what a target must not hold is seen, and nothing else. */
+static void test_target_steps(void **state)
+{
+	static const char *const odd[] = {"%00", "#", "\\", "%%00"}, *const fine[] = {"%0", "00", "%20", "%01"};
+	char before[1200];
+	(void)state;
+
+	for (size_t at = 1; at < 3 * ZS_SCAN_STEP + 10; at++) {
+		memset(before, '0', sizeof(before));
+		memcpy(before, "GET /", 5);
+		for (size_t i = 0; i < COUNT(odd); i++) {
+			strcpy(before + 4 + at, odd[i]);
+			check_run(before, 'a', 5, " HTTP/1.1\r\n" HOST END, BYPASS);
+			strcpy(before + 4 + at, fine[i]);
+			check_run(before, 'a', 5, " HTTP/1.1\r\n" HOST END, RECORD);
+		}
+	}
+}
+
 static void test_limits(void **state)
 {
 	const size_t fixed = strlen(START "Accept: \r\n" END);
@@ -922,6 +941,7 @@ int main(void)
 		cmocka_unit_test(test_lengths),	    cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_tokens),	    cmocka_unit_test(test_splits),
 		cmocka_unit_test(test_spans),	    cmocka_unit_test(test_classes),
+		cmocka_unit_test(test_target_steps),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);
