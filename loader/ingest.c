@@ -102,7 +102,7 @@ enum zs_policy_reason zs_ingest_judge(struct zs_ingest *in, const struct zs_aske
 
 	in->last = judge(in, asked, response, arrived, &t);
 	if (in->last == ZS_POLICY_STORE && response->status != 200 && zs_asked_normalised(asked))
-		in->last = ZS_POLICY_ODD_REQUEST;
+		in->last = ZS_POLICY_ERROR_REQUEST;
 	if (in->last == ZS_POLICY_STORE && response->framing == ZS_FRAMING_LENGTH &&
 	    response->content_length > body_limit(in, &t))
 		in->last = ZS_POLICY_LARGE;
