@@ -156,6 +156,9 @@ static void status_print(const json_t *s)
 	printf("  store        %" JSON_INTEGER_FORMAT " objects, %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT
 	       " pages\n",
 	       number(agent, "stored"), number(agent, "pages_used"), number(agent, "pages_total"));
+	if (number(agent, "cold_origins"))
+		printf("  enrolment    %" JSON_INTEGER_FORMAT " origin%s of which nothing can be stored: most connections are "
+		       "left alone\n", number(agent, "cold_origins"), number(agent, "cold_origins") == 1 ? "" : "s");
 	if (hits + misses)
 		printf("  hit ratio    %.1f %% of %" JSON_INTEGER_FORMAT " cacheable requests\n",
 		       100.0 * (double)hits / (double)(hits + misses), hits + misses);

@@ -42,9 +42,10 @@ static int programs_attach(struct zs_rig *rig)
 	if (fd < 0)
 		return -errno;
 	rig->recorder = bpf_program__attach_cgroup(rig->obj->progs.zs_recorder, fd);
+	rig->watcher = bpf_program__attach_cgroup(rig->obj->progs.zs_watcher, fd);
 	rig->enrol = bpf_program__attach_cgroup(rig->obj->progs.zs_enrol, fd);
 	close(fd);
-	return rig->recorder && rig->enrol ? 0 : -errno;
+	return rig->recorder && rig->watcher && rig->enrol ? 0 : -errno;
 }
 
 static int store_open(struct zs_rig *rig)
@@ -155,6 +156,7 @@ void zs_rig_close(struct zs_rig *rig)
 	unmap(rig->pages, (size_t)RIG_PAGES * ZS_PAGE_SIZE);
 	bpf_link__destroy(rig->enrol);
 	bpf_link__destroy(rig->recorder);
+	bpf_link__destroy(rig->watcher);
 	zs_object_close(rig->obj);
 	if (rig->home[0])
 		zs_cgroup_enter(rig->home, 0);

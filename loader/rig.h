@@ -22,7 +22,7 @@ struct zs_rig {
 	char home[PATH_MAX]; /* the cgroup the process came from */
 	enum zs_rig_family family;
 	struct zs_bpf *obj;
-	struct bpf_link *enrol, *recorder;
+	struct bpf_link *enrol, *recorder, *watcher;
 	struct zs_maps maps;
 	struct zs_ctl *ctl;
 	uint64_t *generations;
