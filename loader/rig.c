@@ -248,6 +248,7 @@ int zs_rig_put(struct zs_rig *rig, const char *target, const uint8_t *body, uint
 	item.bucket = zs_key_bucket(&key, rig->ctl->seed[0], rig->ctl->seed[1]);
 	item.key_len = zs_key_len(&key);
 	item.born = (int64_t)now;
+	item.asked = item.asked ? item.asked : now;
 	item.fresh_until = now + seconds * ZS_NS;
 	item.refresh_at = ~0ull;
 	item.generation = (uint32_t)rig->generations[item.bucket];

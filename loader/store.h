@@ -52,6 +52,7 @@ struct zs_store_item {
 	uint32_t flags;       /* ZS_OBJECT_* */
 	uint64_t modified;    /* as zs_imf_date() has it; 0: none */
 	int64_t born;         /* boot-time ns */
+	uint64_t asked;       /* boot-time ns at which the request left */
 	uint64_t fresh_until; /* boot-time ns */
 	uint64_t stale_until; /* boot-time ns; not before fresh_until */
 	uint64_t refresh_at;  /* boot-time ns, ~0: never */
@@ -66,6 +67,7 @@ struct zs_store_item {
 struct zs_store_entry {
 	uint64_t digest;
 	struct zs_ref ref;
+	uint64_t asked;   /* boot-time ns at which its request left */
 	uint64_t gone_at; /* boot-time ns at which the sweep takes it */
 	uint32_t hits;    /* of the object when the hand last passed */
 	uint32_t pages;
@@ -92,7 +94,7 @@ int zs_store_create(const struct zs_store_options *options, struct zs_store **ou
 void zs_store_destroy(struct zs_store *store);
 
 /*
- * Stores the object under its digest; one that is there is replaced, unless it is valid and younger
+ * Stores the object under its digest; one that is there is replaced, unless it is found, valid and younger
  * (-EEXIST): a slow fetch must not undo a later one. Evicts what must go. -EFBIG: larger than the store or
  * ZS_ANSWER_MAX; -ENOSPC: no room although evicted; -ENOMEM; errors of the map update.
  * After a failure the old object is as it was, or evicted. -ECANCELED: it was purged while it was on its way.
@@ -104,6 +106,18 @@ const struct zs_store_entry *zs_store_find(const struct zs_store *store, uint64_
 
 /* The object's page, or null if it is not there (any more). */
 const struct zs_object *zs_store_object(const struct zs_store *store, uint64_t digest);
+
+/* Calls `each` for every object. It may remove that one, and no other. */
+void zs_store_each(struct zs_store *store,
+		   void (*each)(void *user, const struct zs_store_entry *entry, const struct zs_object *object),
+		   void *user);
+
+/* Removes one object that zs_store_find() or zs_store_each() named. */
+void zs_store_remove(struct zs_store *store, const struct zs_store_entry *entry);
+
+/* Stale from `now` (boot-time ns) on, and served for as long behind it as it would have been; without any grace
+ * it is removed. What is stale already stays as it is. */
+void zs_store_soften(struct zs_store *store, const struct zs_store_entry *entry, uint64_t now);
 
 /* Removes what expired before `now` (boot-time ns), or is void: `flush` and the generations are the current
  * ones. Looks at `most` objects per call and goes on there next time. */
