@@ -40,9 +40,17 @@ struct zs_options {
 	uint64_t fetch_rate;
 	uint64_t fetch_concurrency;
 	bool no_refresh;
-	/* purge */
+	/* purge and list */
 	const char *url;
+	const char *prefix;
+	const char *host;
+	const char *tags[ZS_LIST_MAX + 1]; /* null-terminated */
 	bool all;
+	bool soft;
+	bool dry_run;
+	const char *sort;
+	const char *state;
+	uint64_t limit; /* 0: none */
 	/* check-config */
 	const char *file; /* null: the default */
 };
