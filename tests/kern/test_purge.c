@@ -195,7 +195,39 @@ static void test_unpublished(void **state)
 	zs_agent_purge_tick(&kern.rig.purges, kern.rig.store);
 }
 
-/* Somebody stores without pause what was asked for just before; nothing older than a purge is ever answered once
+/* Another command holds the lock of the announcement: what is stored until then is taken as well. */
+static void *store_between(void *lock)
+{
+	uint64_t digest = zs_rig_digest(&kern.rig, "/between");
+	struct zs_ref ref;
+	int err;
+
+	while (!bpf_map_lookup_elem(kern.rig.maps.fd[ZS_MAP_index], &digest, &ref))
+		usleep(100);
+	err = put_asked("/between", zs_boot_ns());
+	close(*(int *)lock);
+	return err ? lock : NULL;
+}
+
+static void test_between(void **state)
+{
+	void *failed;
+	pthread_t thread;
+	int lock;
+	(void)state;
+
+	put("/between", "t", 2);
+	lock = zs_change_lock(&instance);
+	assert_true(lock >= 0);
+	assert_int_equal(pthread_create(&thread, NULL, store_between, &lock), 0);
+	assert_int_equal(purge((struct zs_options){.tags = {"t"}}), ZS_EXIT_OK);
+	pthread_join(thread, &failed);
+	assert_null(failed);
+	kern_miss("/between");
+	zs_agent_purge_tick(&kern.rig.purges, kern.rig.store);
+}
+
+/* Somebody stores without pause what was asked for up to a millisecond before; nothing older than a purge is ever answered once
  * the purge has returned. The body tells when it was asked for. */
 #define RACES 400
 static int racing;
@@ -209,6 +241,8 @@ static void *storer(void *user)
 		uint64_t asked = zs_boot_ns();
 
 		zs_agent_purge_tick(&kern.rig.purges, kern.rig.store);
+		if (asked & 1)
+			usleep(asked % 1000);
 		kern.rig.more = (struct zs_store_item){
 			.asked = asked, .tags = (const uint8_t *)"race", .tags_len = 5};
 		*stored += !zs_rig_put(&kern.rig, "/race", (uint8_t *)&asked, sizeof(asked), 600, head);
@@ -410,7 +444,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		KERN_TEST(test_kinds), KERN_TEST(test_usage),  KERN_TEST(test_in_flight),
-		KERN_TEST(test_unpublished), KERN_TEST(test_race), KERN_TEST(test_soft),
+		KERN_TEST(test_unpublished), KERN_TEST(test_between), KERN_TEST(test_race), KERN_TEST(test_soft),
 		KERN_TEST(test_soft_without_agent),
 	};
 	const struct CMUnitTest large[] = {KERN_TEST(test_many)};
