@@ -227,7 +227,7 @@ static void test_between(void **state)
 	zs_agent_purge_tick(&kern.rig.purges, kern.rig.store);
 }
 
-/* Somebody stores without pause what was asked for up to a millisecond before; nothing older than a purge is ever answered once
+/* Somebody stores without pause what was asked for up to three milliseconds before; nothing older than a purge is ever answered once
  * the purge has returned. The body tells when it was asked for. */
 #define RACES 400
 static int racing;
@@ -242,7 +242,7 @@ static void *storer(void *user)
 
 		zs_agent_purge_tick(&kern.rig.purges, kern.rig.store);
 		if (asked & 1)
-			usleep(asked % 1000);
+			usleep(asked % 3000);
 		kern.rig.more = (struct zs_store_item){
 			.asked = asked, .tags = (const uint8_t *)"race", .tags_len = 5};
 		*stored += !zs_rig_put(&kern.rig, "/race", (uint8_t *)&asked, sizeof(asked), 600, head);
@@ -295,7 +295,7 @@ static void test_race(void **state)
 	}
 	__atomic_store_n(&racing, 0, __ATOMIC_RELEASE);
 	pthread_join(thread, NULL);
-	assert_true(stored > RACES);
+	assert_true(stored > RACES / 4);
 	assert_true(hits > 0);
 	print_message("note: %llu hits between %d purges, %llu objects stored\n", (unsigned long long)hits, RACES,
 		      (unsigned long long)stored);

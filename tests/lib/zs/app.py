@@ -6,6 +6,7 @@
                   and when it was made (seconds of CLOCK_MONOTONIC)
     te=chunked    chunked body                sc=VALUE    Set-Cookie
     vary=VALUE    Vary                        status=N    status of GET and HEAD
+    tag=VALUE     Surrogate-Key
     delay=MS      waits before answering      close=1     closes the connection afterwards
 
 Any other method reads its body and answers with its digest and length; `X-Status: N` in the request
@@ -87,7 +88,8 @@ def answer_read(method, target, close):
                 f"made={time.monotonic():.6f}\n")
         body = text.ljust(size, ".").encode("latin-1")
         fields.append(("Content-Type", "text/plain; charset=utf-8"))
-    fields += [(name, want[key]) for key, name in (("sc", "Set-Cookie"), ("vary", "Vary")) if key in want]
+    fields += [(name, want[key]) for key, name in (("sc", "Set-Cookie"), ("vary", "Vary"), ("tag", "Surrogate-Key"))
+               if key in want]
     if close:
         fields.append(("Connection", "close"))
     return message(int(want.get("status", 200)), fields, body, want.get("te") == "chunked", method == "HEAD")
