@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -12,21 +13,25 @@
 
 #include <bpf/libbpf.h>
 #include <jansson.h>
-#include <zs/key.h>
 
 #include "agent_purge.h"
 #include "budget.h"
 #include "caps.h"
 #include "clock.h"
 #include "counters.h"
-#include "fetch.h"
+#include "agent_config.h"
+#include "asked.h"
+#include "config.h"
+#include "classes.h"
 #include "holdoff.h"
 #include "ingest.h"
+#include "location.h"
 #include "log.h"
 #include "object.h"
 #include "origins.h"
 #include "pressure.h"
 #include "recording.h"
+#include "refresh.h"
 #include "watch.h"
 
 #define TICK_MS         50   /* upkeep, and the longest sleep */
@@ -54,12 +59,14 @@ struct agent {
 	struct ring_buffer *ring;
 	struct zs_store *store;
 	struct zs_recordings *recordings;
-	struct zs_fetch *fetch;
+	struct zs_refresh *refresh; /* null: off */
 	struct zs_watch *watch;
+	struct zs_config config;
+	uint32_t config_seq; /* zs_ctl.config_seq that `config` is from */
 	struct zs_ingest ingest;
 	struct zs_budget budget;
 	uint64_t ends[ZS_RECORDING_ENDS];
-	uint64_t fetched, fetch_failed, fetch_refused;
+	uint64_t located; /* targets made void by Location and Content-Location */
 	uint64_t reported, upkept; /* boot-time ns */
 	int epoll;
 	unsigned int events; /* since the last poll */
@@ -80,9 +87,34 @@ static int recording_head(void *user, const struct zs_asked *asked, const struct
 {
 	struct agent *a = user;
 
-	if (zs_ingest_judge(&a->ingest, asked, response, arrived) != ZS_POLICY_STORE)
-		return 0;
-	return response->framing != ZS_FRAMING_LENGTH || response->content_length <= a->o.max_body;
+	return zs_ingest_judge(&a->ingest, asked, response, arrived) == ZS_POLICY_STORE;
+}
+
+/* Raises the generation of one more target. Its key has the Host that the request had. */
+static void target_void(void *user, const struct zs_asked *asked, struct zs_text target)
+{
+	struct agent *a = user;
+	char host[ZS_HOST_MAX + 1], sent[ZS_TARGET_MAX + 1], canonical[ZS_TARGET_MAX + 1];
+	struct zs_key key = asked->key;
+	struct zs_text visited, path;
+	uint32_t bucket;
+
+	zs_asked_place(asked, &visited, &path);
+	snprintf(host, sizeof(host), "%.*s", (int)visited.len, (const char *)visited.p);
+	snprintf(sent, sizeof(sent), "%.*s", (int)target.len, (const char *)target.p);
+	if (zs_key_canonical(a->maps, a->ctl, host, sent, canonical))
+		snprintf(canonical, sizeof(canonical), "%s", sent);
+	key.target_len = (uint16_t)strlen(canonical);
+	memset(key.text + zs_key_target_at(&key), 0, zs_pad8(key.target_len));
+	memcpy(key.text + zs_key_target_at(&key), canonical, key.target_len);
+	bucket = zs_key_bucket(&key, a->ctl->seed[0], a->ctl->seed[1]);
+	__atomic_fetch_add(&a->generations[bucket], 1, __ATOMIC_SEQ_CST);
+	a->located++;
+}
+
+static void recording_unsafe(void *user, const struct zs_asked *asked, const struct zs_response *response)
+{
+	zs_location_targets(asked, response, target_void, user);
 }
 
 static int recording_whole(void *user, const struct zs_asked *asked, const struct zs_response *response,
@@ -104,119 +136,13 @@ static void recording_end(void *user, const struct zs_asked *asked, uint64_t rec
 
 	a->ends[how]++;
 	__atomic_store_n(&a->stop[ZS_STOP_SLOT(record)], record, __ATOMIC_RELEASE);
+	if (how == ZS_RECORDING_UNSAFE)
+		return;
 	if (how == ZS_RECORDING_STORED)
 		zs_holdoff_clear(a->maps->fd[ZS_MAP_holdoff], asked->digest);
 	else if (how != ZS_RECORDING_BROKEN)
-		zs_holdoff_add(a->maps->fd[ZS_MAP_holdoff], asked->digest, zs_boot_ns());
-}
-
-/* --- fetches --------------------------------------------------------------------------------- */
-
-/* The object that a refresh event names, if it still is that one. */
-static const struct zs_object *refresh_object(struct agent *a, const struct zs_event_refresh *ev)
-{
-	const struct zs_store_entry *e = zs_store_find(a->store, ev->digest);
-
-	if (!e || e->ref.serial != ev->ref.serial)
-		return NULL;
-	return zs_store_object(a->store, ev->digest);
-}
-
-/* What a fetch begun now belongs to: the stored request, and the generation as of now. */
-static struct zs_asked *asked_again(struct agent *a, const struct zs_object *o,
-				    const struct zs_store_entry *e)
-{
-	struct zs_asked *asked = calloc(1, sizeof(*asked));
-
-	if (!asked)
-		return NULL;
-	asked->digest = e->digest;
-	asked->time = zs_boot_ns();
-	asked->bucket = o->bucket;
-	asked->generation = (uint32_t)__atomic_load_n(&a->generations[o->bucket], __ATOMIC_ACQUIRE);
-	asked->flush = __atomic_load_n(&a->ctl->flush, __ATOMIC_ACQUIRE);
-	asked->key_len = o->key_len;
-	asked->head_len = e->request_len;
-	memcpy(&asked->key, (const uint8_t *)o + ZS_OBJECT_KEY_OFF, o->key_len);
-	memcpy(asked->head, e->request, e->request_len);
-	return asked;
-}
-
-/* The target as it was sent: that of the key may lack parameters. */
-static const char *target_of(const struct zs_asked *asked, size_t *len)
-{
-	const uint8_t *head = asked->head, *end = head + asked->head_len;
-	const uint8_t *from = memchr(head, ' ', asked->head_len), *to;
-
-	*len = 0;
-	if (!from)
-		return (const char *)head;
-	from++;
-	to = memchr(from, ' ', (size_t)(end - from));
-	if (to)
-		*len = (size_t)(to - from);
-	return (const char *)from;
-}
-
-static void refresh_event(struct agent *a, const struct zs_event_refresh *ev, size_t size)
-{
-	const struct zs_object *o;
-	struct zs_fetch_request request;
-	struct zs_asked *asked;
-	size_t target_len;
-
-	if (size < sizeof(*ev))
-		return;
-	o = refresh_object(a, ev);
-	if (!o || !a->fetch)
-		return;
-	asked = asked_again(a, o, zs_store_find(a->store, ev->digest));
-	if (!asked)
-		return;
-	request = (struct zs_fetch_request){
-		.digest = asked->digest,
-		.target = target_of(asked, &target_len),
-		.target_len = target_len,
-		.head = (const char *)asked->head,
-		.head_len = asked->head_len,
-		.user = asked,
-	};
-	if (zs_watch_address(a->watch, asked->key.origin, &request.to) ||
-	    zs_fetch_start(a->fetch, &request)) {
-		a->fetch_refused++;
-		free(asked);
-	}
-}
-
-static struct agent *the_agent; /* the fetch callback knows the fetch only */
-
-static void fetch_done(const struct zs_fetch_result *result)
-{
-	struct agent *a = the_agent;
-	struct zs_asked *asked = result->user;
-	struct zs_response *response = malloc(sizeof(*response));
-	const uint8_t *bytes = (const uint8_t *)result->response;
-	struct zs_body body;
-	int err = result->status;
-
-	a->fetched++;
-	if (!err && !response)
-		err = -ENOMEM;
-	if (!err)
-		err = zs_response_head(bytes, result->len, response);
-	if (!err)
-		err = zs_response_body(bytes, result->len, response, a->o.max_body, &body);
-	if (!err) {
-		zs_ingest_judge(&a->ingest, asked, response, result->first_byte);
-		err = zs_ingest_store(&a->ingest, asked, response, &body, result->first_byte);
-		zs_body_free(&body);
-	}
-	if (err) {
-		a->fetch_failed++;
-		zs_debug("refresh failed: %s", strerror(-err));
-	}
-	free(response);
-	free(asked);
+		zs_holdoff_add(a->maps->fd[ZS_MAP_holdoff], asked->digest, zs_boot_ns(),
+			       how == ZS_RECORDING_REFUSED ? 1 + a->ingest.last : 0);
 }
 
 /* --- events ---------------------------------------------------------------------------------- */
@@ -229,10 +155,12 @@ static int on_event(void *user, void *data, size_t size)
 	a->events++;
 	if (size < sizeof(*ev))
 		return 0;
-	if (ev->kind == ZS_EVENT_REFRESH)
-		refresh_event(a, data, size);
-	else
+	if (ev->kind == ZS_EVENT_REFRESH) {
+		if (a->refresh)
+			zs_refresh_event(a->refresh, data, size);
+	} else {
 		zs_recordings_event(a->recordings, data, size);
+	}
 	return 0;
 }
 
@@ -261,22 +189,31 @@ static json_t *reasons_json(const struct agent *a)
 
 static json_t *agent_json(const struct agent *a)
 {
+	struct zs_refresh_stats r = {0};
 	struct zs_store_stats s;
+	json_t *json;
 
 	zs_store_stats(a->store, &s);
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}",
-			 "stored", (json_int_t)s.objects, "stored_total", (json_int_t)s.stored, "replaced",
-			 (json_int_t)s.replaced, "evicted", (json_int_t)s.evicted, "expired",
-			 (json_int_t)s.expired, "pages_used", (json_int_t)s.pages_used, "pages_total",
-			 (json_int_t)s.pages_total, "recordings",
+	if (a->refresh)
+		zs_refresh_stats(a->refresh, &r);
+	json = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "stored", (json_int_t)s.objects,
+			 "stored_total", (json_int_t)s.stored, "replaced", (json_int_t)s.replaced, "evicted",
+			 (json_int_t)s.evicted, "expired", (json_int_t)s.expired, "pages_used",
+			 (json_int_t)s.pages_used, "pages_total", (json_int_t)s.pages_total, "recordings",
 			 (json_int_t)zs_recordings_active(a->recordings), "record_rate",
-			 (json_int_t)a->budget.rate, "recorded_refused",
-			 (json_int_t)a->ends[ZS_RECORDING_REFUSED], "recorded_large",
-			 (json_int_t)a->ends[ZS_RECORDING_LARGE], "recorded_malformed",
-			 (json_int_t)a->ends[ZS_RECORDING_MALFORMED], "recorded_broken",
-			 (json_int_t)a->ends[ZS_RECORDING_BROKEN], "fetches", (json_int_t)a->fetched,
-			 "fetches_failed", (json_int_t)a->fetch_failed, "fetches_refused",
-			 (json_int_t)a->fetch_refused, "decisions", reasons_json(a));
+			 (json_int_t)a->budget.rate);
+	json_object_update_new(json, json_pack("{s:I, s:I, s:I, s:I}", "recorded_refused",
+					       (json_int_t)a->ends[ZS_RECORDING_REFUSED], "recorded_large",
+					       (json_int_t)a->ends[ZS_RECORDING_LARGE], "recorded_malformed",
+					       (json_int_t)a->ends[ZS_RECORDING_MALFORMED], "recorded_broken",
+					       (json_int_t)a->ends[ZS_RECORDING_BROKEN]));
+	json_object_update_new(json, json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "fetches", (json_int_t)r.fetched,
+					       "fetches_failed", (json_int_t)r.failed, "fetches_refused",
+					       (json_int_t)r.refused, "fetches_revalidated",
+					       (json_int_t)r.revalidated, "fetches_dropped", (json_int_t)r.dropped,
+					       "rules", (json_int_t)a->config.rule_count, "located", (json_int_t)a->located));
+	json_object_set_new(json, "decisions", reasons_json(a));
+	return json;
 }
 
 /* Into the shared report: odd while it is written. */
@@ -303,6 +240,29 @@ static void report_write(struct agent *a)
 	free(text);
 }
 
+/* `reload` has put another text there. A text that cannot be taken leaves everything as it is. */
+static void config_check(struct agent *a)
+{
+	uint32_t seq = __atomic_load_n(&a->ctl->config_seq, __ATOMIC_ACQUIRE);
+	struct zs_config new;
+	uint32_t gone;
+
+	if (seq == a->config_seq)
+		return;
+	a->config_seq = seq;
+	zs_config_defaults(&new);
+	if (zs_agent_config_take(a->maps, &new)) {
+		zs_config_free(&new);
+		return;
+	}
+	gone = zs_agent_config_apply(&a->ingest, &a->config, &new);
+	zs_info("the configuration has changed: %u rules; %u objects were stored by others and are gone",
+		new.rule_count, gone);
+	zs_config_free(&a->config);
+	a->config = new;
+	__atomic_store_n(&a->ctl->config_done, seq, __ATOMIC_RELEASE);
+}
+
 static void tick(struct agent *a)
 {
 	uint64_t now = zs_boot_ns(), counters[ZS_COUNTERS];
@@ -310,6 +270,7 @@ static void tick(struct agent *a)
 
 	__atomic_store_n(&a->ctl->heartbeat, now, __ATOMIC_RELEASE);
 	refill(a, now);
+	config_check(a);
 	zs_store_stats(a->store, &stats);
 	__atomic_store_n(&a->ctl->stored, stats.objects, __ATOMIC_RELEASE);
 	zs_store_sweep(a->store, now, __atomic_load_n(&a->ctl->flush, __ATOMIC_ACQUIRE), a->generations,
@@ -348,8 +309,8 @@ static void wait_ms(struct agent *a, int ms)
 	int n = epoll_wait(a->epoll, ready, 4, ms);
 
 	for (int i = 0; i < n; i++)
-		if (a->fetch && ready[i].data.u32 == 1)
-			zs_fetch_run(a->fetch);
+		if (a->refresh && ready[i].data.u32 == 1)
+			zs_refresh_run(a->refresh);
 }
 
 /*
@@ -420,13 +381,20 @@ static int watch_fd(struct agent *a, int fd, uint32_t tag)
 	return epoll_ctl(a->epoll, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
 }
 
+static int origin_address(void *user, uint32_t id, struct zs_origin_key *out)
+{
+	struct agent *a = user;
+
+	return a->watch ? zs_watch_address(a->watch, id, out) : -ENOENT;
+}
+
 static int parts_create(struct agent *a)
 {
 	struct zs_store_options store = {
 		.index_fd = a->maps->fd[ZS_MAP_index],
 		.pages = a->pages,
 		.count = a->ctl->pages,
-		.entries = ZS_ENTRIES_DEFAULT,
+		.entries = zs_map_entries(a->maps->fd[ZS_MAP_index]),
 		.grace = zs_grace_membarrier,
 		.still_wanted = zs_agent_purge_wanted,
 		.user = &a->purges,
@@ -434,6 +402,7 @@ static int parts_create(struct agent *a)
 	struct zs_recordings_owner owner = {
 		.user = a,
 		.head = recording_head,
+		.unsafe = recording_unsafe,
 		.whole = recording_whole,
 		.end = recording_end,
 		.max_body = a->o.max_body,
@@ -446,6 +415,12 @@ static int parts_create(struct agent *a)
 			 strerror(-err));
 		return err;
 	}
+	zs_config_defaults(&a->config);
+	a->config_seq = __atomic_load_n(&a->ctl->config_seq, __ATOMIC_ACQUIRE);
+	err = zs_agent_config_take(a->maps, &a->config);
+	if (err)
+		return err;
+	__atomic_store_n(&a->ctl->config_done, a->config_seq, __ATOMIC_RELEASE);
 	err = zs_store_create(&store, &a->store);
 	if (!err)
 		err = zs_recordings_create(&owner, &a->recordings);
@@ -454,6 +429,11 @@ static int parts_create(struct agent *a)
 	a->ctl->record_cap = a->o.max_body + FETCH_OVERHEAD;
 	a->ingest = (struct zs_ingest){
 		.store = a->store,
+		.config = &a->config,
+		.maps = a->maps,
+		.ctl = a->ctl,
+		.origin = origin_address,
+		.user = a,
 		.max_body = a->o.max_body,
 		.lifetime_max = a->o.lifetime_max,
 		.refresh = a->o.refresh,
@@ -466,11 +446,14 @@ static int parts_create(struct agent *a)
 
 static int connections_create(struct agent *a)
 {
-	struct zs_fetch_limits limits = {
-		.concurrency = a->o.fetch_concurrency,
-		.rate = a->o.fetch_rate,
-		.timeout_ms = FETCH_TIMEOUT_MS,
-		.max_bytes = (size_t)a->o.max_body * 2 + FETCH_OVERHEAD,
+	struct zs_refresh_options refresh = {
+		.ingest = &a->ingest,
+		.generations = a->generations,
+		.ctl = a->ctl,
+		.limits = {.concurrency = a->o.fetch_concurrency,
+			   .rate = a->o.fetch_rate,
+			   .timeout_ms = FETCH_TIMEOUT_MS,
+			   .max_bytes = (size_t)a->o.max_body * 2 + FETCH_OVERHEAD},
 	};
 	struct zs_watch_options watch = {
 		.admin = a->o.admin,
@@ -485,9 +468,9 @@ static int connections_create(struct agent *a)
 		return -errno;
 	err = watch_fd(a, ring_buffer__epoll_fd(a->ring), 0);
 	if (!err && a->o.refresh)
-		err = zs_fetch_create(&limits, fetch_done, &a->fetch);
-	if (!err && a->fetch)
-		err = watch_fd(a, zs_fetch_fd(a->fetch), 1);
+		err = zs_refresh_create(&refresh, &a->refresh);
+	if (!err && a->refresh)
+		err = watch_fd(a, zs_refresh_fd(a->refresh), 1);
 	if (!err && a->ctl->netns_known)
 		err = zs_netns_cookie(&watch.netns);
 	return err ? err : zs_watch_start(&watch, &a->watch);
@@ -496,10 +479,11 @@ static int connections_create(struct agent *a)
 static void destroy(struct agent *a)
 {
 	zs_watch_stop(a->watch);
-	zs_fetch_destroy(a->fetch);
+	zs_refresh_destroy(a->refresh);
 	ring_buffer__free(a->ring);
 	zs_recordings_destroy(a->recordings);
 	zs_store_destroy(a->store);
+	zs_config_free(&a->config);
 	if (a->epoll >= 0)
 		close(a->epoll);
 	free(a);
@@ -524,7 +508,6 @@ int zs_agent_run(const struct zs_maps *maps, const struct zs_agent_options *opti
 	a->o = *options;
 	a->maps = maps;
 	a->epoll = -1;
-	the_agent = a;
 	signals_set();
 	err = zs_caps_drop(options->user);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);

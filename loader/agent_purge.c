@@ -35,29 +35,24 @@ static void pending_read(const struct zs_purge_view *v, uint64_t done, uint64_t 
 	}
 }
 
-/* A soft purge spares what has grace, unless another of the same tick is hard. */
-static void each(void *user, const struct zs_store_entry *e, const struct zs_object *o)
+/* For zs_store_filter(). A soft purge spares what has grace, unless another of the same tick is hard. */
+static bool stays(void *user, const struct zs_store_entry *e, const struct zs_object *o)
 {
 	const uint8_t *page = (const uint8_t *)o;
 	struct pending *p = user;
 	bool soft = false;
 
-	if (p->before && e->asked <= p->before) {
-		zs_store_remove(p->store, e);
-		return;
-	}
+	if (p->before && e->asked <= p->before)
+		return false;
 	for (uint32_t i = 0; i < p->count && e->asked <= p->purge[i].time; i++) {
 		if (!zs_purge_matches(&p->purge[i], (const struct zs_key *)(page + ZS_OBJECT_KEY_OFF),
 				      page + o->tags_off, o->tags_len))
 			continue;
-		if (!p->purge[i].soft) {
-			zs_store_remove(p->store, e);
-			return;
-		}
+		if (!p->purge[i].soft)
+			return false;
 		soft = true;
 	}
-	if (soft)
-		zs_store_soften(p->store, e, p->now);
+	return !soft || zs_store_soften(p->store, e, p->now);
 }
 
 void zs_agent_purge_tick(const struct zs_purge_view *v, struct zs_store *store)
@@ -71,6 +66,6 @@ void zs_agent_purge_tick(const struct zs_purge_view *v, struct zs_store *store)
 	p.store = store;
 	p.now = zs_boot_ns();
 	pending_read(v, done < newest ? done : 0, newest, &p);
-	zs_store_each(store, each, &p);
+	zs_store_filter(store, stays, &p);
 	__atomic_store_n(&v->ctl->purge_done, newest, __ATOMIC_SEQ_CST);
 }

@@ -67,6 +67,7 @@ int zs_cmd_attach(const struct zs_options *o)
 {
 	struct zs_object_options options = {
 		.pages = (uint32_t)(o->store_size / ZS_PAGE_SIZE),
+		.entries = (uint32_t)o->max_objects,
 		.inert = o->inert,
 	};
 	struct zs_instance instance;

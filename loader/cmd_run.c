@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -21,8 +22,10 @@
 #include "attach.h"
 #include "cgroup.h"
 #include "command.h"
+#include "config_text.h"
 #include "log.h"
 #include "origins.h"
+#include "plan.h"
 #include "selftest.h"
 
 #define WATCH_MS        200
@@ -31,7 +34,12 @@
 #define AGENT_READY_MS  10000
 
 struct supervisor {
-	const struct zs_options *o;
+	const struct zs_options *o; /* the file's settings among them */
+	struct zs_config config;
+	struct zs_plan plan;
+	char path[ZS_CONFIG_PATH_MAX]; /* of the file; empty: none */
+	char *text;
+	size_t text_len;
 	struct zs_instance instance;
 	struct zs_maps maps;
 	int signals;
@@ -46,7 +54,7 @@ static bool for_agent(const struct zs_maps *maps, int fd)
 	static const enum zs_map theirs[] = {
 		ZS_MAP_origins, ZS_MAP_index, ZS_MAP_pages, ZS_MAP_ctl, ZS_MAP_gens,
 		ZS_MAP_holdoff, ZS_MAP_stop, ZS_MAP_events, ZS_MAP_counters, ZS_MAP_report,
-		ZS_MAP_purges,
+		ZS_MAP_tables, ZS_MAP_classes, ZS_MAP_scopes, ZS_MAP_config, ZS_MAP_purges,
 	};
 
 	for (size_t i = 0; i < sizeof(theirs) / sizeof(theirs[0]); i++)
@@ -70,7 +78,7 @@ static int agent_spawn(struct supervisor *s)
 		.admin = s->o->admin,
 		.origins = s->o->origins,
 		.max_body = (uint32_t)s->o->max_object,
-		.lifetime_max = ZS_LIFETIME_MAX_DEFAULT,
+		.lifetime_max = (uint32_t)s->o->lifetime_max,
 		.record_rate = (uint32_t)s->o->record_rate,
 		.fetch_rate = (uint32_t)s->o->fetch_rate,
 		.fetch_concurrency = (uint32_t)s->o->fetch_concurrency,
@@ -213,12 +221,28 @@ static int run_attached(struct supervisor *s)
 	return err;
 }
 
+/* The file's text, for the agent and for `reload`. */
+static int config_publish(struct supervisor *s, struct zs_bpf *obj)
+{
+	struct zs_maps maps;
+	int err;
+
+	zs_maps_of_object(obj, &maps);
+	err = zs_config_text_inert_put(&maps, s->o->inert);
+	if (!err)
+		err = zs_config_text_put(&maps, s->path, s->text, s->text_len);
+	if (err)
+		zs_error("the configuration does not fit into shared memory: %s", strerror(-err));
+	return err;
+}
+
 /* Attaches and takes the instance's lock, both under the change lock. */
 static int attach_locked(struct supervisor *s, const char *cgroup, struct zs_bpf **obj)
 {
 	struct zs_object_options options = {
 		.pages = (uint32_t)(s->o->store_size / ZS_PAGE_SIZE),
-		.inert = s->o->inert,
+		.entries = (uint32_t)s->o->max_objects,
+		.plan = &s->plan.plan,
 	};
 	int change = zs_change_lock(&s->instance), lock, err;
 
@@ -238,6 +262,8 @@ static int attach_locked(struct supervisor *s, const char *cgroup, struct zs_bpf
 		s->lock = zs_instance_lock(&s->instance);
 		err = s->lock < 0 ? s->lock : 0;
 	}
+	if (!err)
+		err = config_publish(s, *obj);
 	close(change);
 	return err;
 }
@@ -269,34 +295,100 @@ static int origins_check(const struct zs_options *o)
 	return err ? ZS_EXIT_USAGE : 0;
 }
 
-int zs_cmd_run(const struct zs_options *o)
+static int run(struct supervisor *s)
 {
-	struct supervisor s = {.o = o, .lock = -1};
 	char cgroup[PATH_MAX];
 	struct zs_bpf *obj;
-	int code = zs_need_root("run"), err, undone;
+	int code = origins_check(s->o), err, undone;
 
 	if (!code)
-		code = origins_check(o);
+		code = zs_command_target(s->o, cgroup);
 	if (!code)
-		code = zs_command_target(o, cgroup);
-	if (!code)
-		code = zs_command_instance(o, true, &s.instance);
+		code = zs_command_instance(s->o, true, &s->instance);
 	if (code)
 		return code;
 	err = lane_check();
 	if (!err)
-		err = signals_take(&s);
+		err = signals_take(s);
 	if (!err)
-		err = attach_locked(&s, cgroup, &obj);
+		err = attach_locked(s, cgroup, &obj);
 	if (err)
 		return zs_exit_of(err);
 	zs_info("attached to %s", cgroup);
-	zs_maps_of_object(obj, &s.maps);
-	err = run_attached(&s);
-	undone = detach_locked(&s);
+	zs_maps_of_object(obj, &s->maps);
+	err = run_attached(s);
+	undone = detach_locked(s);
 	zs_object_close(obj);
 	if (!undone)
 		zs_info("detached");
 	return zs_exit_of(err ? err : undone);
+}
+
+/* What the file says, but for what the command line says. */
+static void config_merge(const struct zs_config *c, struct zs_options *o)
+{
+	uint32_t from = c->given & ~o->given;
+
+#define TAKE(key, member)                                                                           \
+	if (from & ZS_GIVEN(key))                                                                   \
+		o->member = c->member;
+	TAKE(ADMIN, admin)
+	TAKE(USER, user)
+	TAKE(STORE_SIZE, store_size)
+	TAKE(MAX_OBJECTS, max_objects)
+	TAKE(MAX_OBJECT, max_object)
+	TAKE(RECORD_RATE, record_rate)
+	TAKE(FETCH_RATE, fetch_rate)
+	TAKE(FETCH_CONCURRENCY, fetch_concurrency)
+	TAKE(LIFETIME_MAX, lifetime_max)
+#undef TAKE
+	if (from & ZS_GIVEN(REFRESH))
+		o->no_refresh = !c->refresh;
+	if (from & ZS_GIVEN(ORIGIN))
+		memcpy(o->origins, c->origins, sizeof(o->origins));
+}
+
+/* The configuration file, if there is one, into s and into `merged`. 0 or an exit code. */
+static int config_load(struct supervisor *s, struct zs_options *merged)
+{
+	struct zs_config_errors errors = {0};
+	const char *path = merged->config ? merged->config : ZS_CONFIG_PATH;
+	int err = 0;
+
+	zs_config_defaults(&s->config);
+	if (merged->config || !access(path, F_OK)) {
+		snprintf(s->path, sizeof(s->path), "%s", path);
+		err = zs_config_read(path, &s->text, &s->text_len, &errors);
+		if (!err)
+			err = zs_config_parse(s->text, s->text_len, &s->config, &errors);
+		if (err) {
+			zs_config_errors_log(path, &errors);
+			return ZS_EXIT_USAGE;
+		}
+		config_merge(&s->config, merged);
+	}
+	return zs_plan_make(&s->config, merged->inert, &s->plan) ? ZS_EXIT_USAGE : 0;
+}
+
+static void config_unload(struct supervisor *s)
+{
+	zs_plan_free(&s->plan);
+	zs_config_free(&s->config);
+	free(s->text);
+}
+
+int zs_cmd_run(const struct zs_options *given)
+{
+	struct zs_options merged = *given;
+	static struct supervisor s;
+	int code;
+
+	s = (struct supervisor){.o = &merged, .lock = -1};
+	code = zs_need_root("run");
+	if (!code)
+		code = config_load(&s, &merged);
+	if (!code)
+		code = run(&s);
+	config_unload(&s);
+	return code;
 }

@@ -16,7 +16,8 @@
 #include "options.h"
 
 #define ZS_CONFIG_PATH	   "/etc/zeroserve/zeroserve.conf"
-#define ZS_CONFIG_TEXT_MAX (ZS_CONFIG_SIZE - 8) /* bytes: what struct zs_config_text holds */
+#define ZS_CONFIG_TEXT_MAX \
+	(ZS_CONFIG_SIZE - ZS_CONFIG_PATH_MAX - ZS_CONFIG_INERT_MAX - 8) /* bytes: what struct zs_config_text holds */
 #define ZS_CONFIG_LINE_MAX 198			/* bytes of a line without its comment */
 #define ZS_CONFIG_ERRORS   20
 #define ZS_RULES_MAX	   256u

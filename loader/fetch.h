@@ -28,6 +28,10 @@ struct zs_fetch_request {
 	size_t target_len;
 	const char *head; /* of the original GET or HEAD, request line to empty line */
 	size_t head_len;
+	const char *none_match; /* value of If-None-Match to send; may be null */
+	size_t none_match_len;
+	const char *modified_since; /* value of If-Modified-Since to send; may be null */
+	size_t modified_since_len;
 	void *user;
 };
 

@@ -57,6 +57,20 @@ static int field_append(struct curl_slist **fields, const char *text)
 	return 0;
 }
 
+/* A precondition of our own (RFC 9111 4.3.1). */
+static int condition_append(struct curl_slist **fields, const char *name, const char *value,
+			    size_t len)
+{
+	char text[ZS_HEAD_MAX + 1];
+
+	if (!value || !len)
+		return 0;
+	if (len > ZS_HEAD_MAX / 2)
+		return -EINVAL;
+	snprintf(text, sizeof(text), "%s: %.*s", name, (int)len, value);
+	return field_append(fields, text);
+}
+
 struct seen {
 	unsigned host;
 	bool accept;
@@ -146,6 +160,11 @@ int zs_fetch_fields(const struct zs_fetch_request *r, struct curl_slist **out)
 	}
 	if (!err && (end - line != 2 || seen.host != 1))
 		err = -EINVAL;
+	if (!err)
+		err = condition_append(&fields, "If-None-Match", r->none_match, r->none_match_len);
+	if (!err)
+		err = condition_append(&fields, "If-Modified-Since", r->modified_since,
+				       r->modified_since_len);
 	if (!err && !seen.accept)
 		err = field_append(&fields, "Accept:"); /* else libcurl adds its own */
 	if (err)

@@ -86,28 +86,27 @@ static enum zs_policy_reason lifetime_judge(const struct zs_policy_input *in,
 
 /* --- age ------------------------------------------------------------------------------------- */
 
-/* RFC 9111 5.1: the first member counts, and an invalid one for nothing. */
-static uint64_t age_value(const struct zs_response *r)
+/* One line with one number, or none: an Age that recipients could read in different ways (RFC 9111 5.1 lets them
+ * ignore it) is that of a broken cache, and the response is not stored. */
+static int age_value(const struct zs_response *r, uint64_t *out)
 {
-	for (int i = 0; (i = zs_response_find(r, "age", (unsigned int)i)) >= 0; i++) {
-		struct zs_text rest = zs_response_value(r, (unsigned int)i), member;
-		uint64_t seconds;
-		int more = zs_list_next(&rest, &member);
+	int i = zs_response_find(r, "age", 0);
 
-		if (more > 0)
-			return zs_delta_seconds(member, &seconds) ? seconds : 0;
-		if (more < 0)
-			return 0;
-	}
+	*out = 0;
+	if (i < 0)
+		return 0;
+	if (zs_response_find(r, "age", (unsigned int)i + 1) >= 0 ||
+	    !zs_delta_seconds(zs_response_value(r, (unsigned int)i), out))
+		return -EBADMSG;
 	return 0;
 }
 
 /* RFC 9111 4.2.3, kept exact: the older of the two births that apparent_age and Age mean. */
-static int64_t born(const struct zs_policy_input *in, int64_t date)
+static int64_t born(const struct zs_policy_input *in, int64_t date, uint64_t age)
 {
 	int64_t apparent = (int64_t)seconds_between(date, in->response_wall);
 	int64_t by_date = (int64_t)in->response_time - apparent * SECOND;
-	int64_t by_age = (int64_t)in->request_time - (int64_t)age_value(in->response) * SECOND;
+	int64_t by_age = (int64_t)in->request_time - (int64_t)age * SECOND;
 
 	return by_date < by_age ? by_date : by_age;
 }
@@ -143,7 +142,7 @@ enum zs_policy_reason zs_freshness_judge(const struct zs_policy_input *in,
 	struct zs_policy_verdict v = *out;
 	int64_t date, now = (int64_t)in->response_time;
 	enum zs_policy_reason reason;
-	uint64_t lifetime;
+	uint64_t lifetime, age;
 	int err = zs_date_field(in->response, "date", in->response_wall, &date);
 
 	if (err == -EBADMSG)
@@ -153,7 +152,9 @@ enum zs_policy_reason zs_freshness_judge(const struct zs_policy_input *in,
 	reason = lifetime_judge(in, control, date, &lifetime);
 	if (reason)
 		return reason;
-	v.born = born(in, date);
+	if (age_value(in->response, &age))
+		return ZS_POLICY_AGE;
+	v.born = born(in, date, age);
 	if ((now - v.born) / SECOND >= (int64_t)ZS_SECONDS_MAX - 1) /* or more: Age saturates */
 		return ZS_POLICY_STALE;
 	v.age = (uint32_t)((now - v.born) / SECOND);

@@ -18,12 +18,13 @@ uint32_t zs_holdoff_seconds(uint32_t level)
 	return seconds < ZS_HOLDOFF_LAST ? seconds : ZS_HOLDOFF_LAST;
 }
 
-int zs_holdoff_add(int map_fd, uint64_t digest, uint64_t now)
+int zs_holdoff_add(int map_fd, uint64_t digest, uint64_t now, uint32_t reason)
 {
 	struct zs_holdoff h = {0};
 
 	if (!bpf_map_lookup_elem(map_fd, &digest, &h))
 		h.level++;
+	h.reason = reason;
 	h.until = now + zs_holdoff_seconds(h.level) * ZS_NS;
 	return bpf_map_update_elem(map_fd, &digest, &h, BPF_ANY) ? -errno : 0;
 }

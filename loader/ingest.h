@@ -3,12 +3,16 @@
 #ifndef ZS_INGEST_H
 #define ZS_INGEST_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <zs/abi.h>
 
 #include "policy.h"
 #include "response.h"
 #include "store.h"
+
+struct zs_config;
+struct zs_maps;
 
 /* The request that a response belongs to, and what was valid when it left. */
 struct zs_asked {
@@ -19,16 +23,24 @@ struct zs_asked {
 	uint32_t flush;
 	uint32_t key_len;
 	uint32_t head_len;
+	bool unsafe; /* its response is looked at for Location alone */
 	struct zs_key key;
 	uint8_t head[ZS_HEAD_MAX];
 };
 
 struct zs_ingest {
 	struct zs_store *store;
+	const struct zs_config *config; /* rules and Vary fields; borrowed, never null */
+	const struct zs_maps *maps;     /* for what the kernel goes by now; null (tests): it has no classes */
+	const struct zs_ctl *ctl;       /* with maps */
+	/* The address of an origin, for rules that name one. 0 or -ENOENT. May be null. */
+	int (*origin)(void *user, uint32_t id, struct zs_origin_key *out);
+	void *user;
 	uint32_t max_body;     /* bytes */
 	uint32_t lifetime_max; /* seconds */
 	int refresh;           /* ask for refreshes */
 	uint64_t reasons[ZS_POLICY_REASONS]; /* how often each decision was made */
+	enum zs_policy_reason last;          /* the newest decision */
 	uint64_t stored;
 	uint64_t failed; /* the store had no room */
 };
@@ -37,8 +49,8 @@ struct zs_ingest {
 enum zs_policy_reason zs_ingest_judge(struct zs_ingest *in, const struct zs_asked *asked,
 				      const struct zs_response *response, uint64_t arrived);
 
-/* Renders and stores. -EINVAL: not to be stored by policy; -E2BIG: the head does not fit; errors of
- * zs_store_put. Counts. */
+/* Renders and stores. -EINVAL: not to be stored by policy; -ESTALE: by the rules in use now the request may
+ * not fill the store, or means another key; -E2BIG: the head does not fit; errors of zs_store_put. Counts. */
 int zs_ingest_store(struct zs_ingest *in, const struct zs_asked *asked, const struct zs_response *response,
 		    const struct zs_body *body, uint64_t arrived);
 

@@ -23,6 +23,8 @@ static const struct zs_verb verbs[] = {
 	{"list", "[OPTIONS]", "List what is stored", "ls", zs_cmd_list},
 	{"purge", "(--url URL | --prefix URL | --host HOST | --tag TAG... | --all) [--soft] [--dry-run]",
 	 "Make stored responses void, from the very next request on", "ps", zs_cmd_purge},
+	{"reload", "[FILE]", "Take over the configuration file that changed, whole or not at all", "F",
+	 zs_cmd_reload},
 	{"check-config", "[FILE]", "Say whether a configuration file is right, and where it is not", "F",
 	 zs_cmd_check_config},
 	{"programs", "", "Load the programs, print the verifier's instruction counts, unload", "",

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "agent.h"
+#include "config.h"
 #include "log.h"
 #include "object.h"
 
@@ -24,7 +25,7 @@ struct option_info {
 enum {
 	OPT_INSTANCE = 256, OPT_BPFFS, OPT_JSON, OPT_VERBOSE, OPT_QUIET, OPT_HELP, OPT_UNIT, OPT_PID,
 	OPT_CGROUP, OPT_ADMIN, OPT_USER, OPT_ORIGIN, OPT_INERT, OPT_STORE, OPT_OBJECT, OPT_RECORD,
-	OPT_FETCH, OPT_CONCURRENCY, OPT_NO_REFRESH, OPT_URL, OPT_ALL,
+	OPT_FETCH, OPT_CONCURRENCY, OPT_CONFIG, OPT_OBJECTS, OPT_NO_REFRESH, OPT_URL, OPT_ALL,
 	OPT_PREFIX, OPT_HOST, OPT_TAG, OPT_SOFT, OPT_DRY_RUN, OPT_SORT, OPT_STATE, OPT_LIMIT,
 };
 
@@ -39,7 +40,9 @@ static const struct option_info infos[] = {
 	{"pid", 't', OPT_PID, "PID", "process whose cgroup is attached to"},
 	{"cgroup", 't', OPT_CGROUP, "PATH", "cgroup v2 directory to attach to"},
 	{"store-size", 'a', OPT_STORE, "BYTES", "memory for stored responses (default 64M; K, M, G)"},
+	{"max-objects", 'a', OPT_OBJECTS, "N", "stored responses at most (default 65536)"},
 	{"inert-field", 'a', OPT_INERT, "NAME", "request field on which no response depends; repeatable"},
+	{"config", 'r', OPT_CONFIG, "FILE", "configuration file (default: " ZS_CONFIG_PATH ", if there is one)"},
 	{"origin", 'r', OPT_ORIGIN, "ADDR:PORT", "upstream to accelerate; repeatable (default: ask Caddy)"},
 	{"admin", 'r', OPT_ADMIN, "ADDR", "Caddy's admin API (default: $CADDY_ADMIN, else localhost:2019)"},
 	{"user", 'r', OPT_USER, "NAME", "user of the agent (default: zeroserve, else nobody)"},
@@ -123,6 +126,24 @@ static int list_add(const char **list, const char *name, const char *text)
 	return -EINVAL;
 }
 
+/* The key of the configuration file that an option goes before. */
+static uint32_t given(int id)
+{
+	switch (id) {
+	case OPT_ADMIN: return ZS_GIVEN(ADMIN);
+	case OPT_USER: return ZS_GIVEN(USER);
+	case OPT_ORIGIN: return ZS_GIVEN(ORIGIN);
+	case OPT_STORE: return ZS_GIVEN(STORE_SIZE);
+	case OPT_OBJECTS: return ZS_GIVEN(MAX_OBJECTS);
+	case OPT_OBJECT: return ZS_GIVEN(MAX_OBJECT);
+	case OPT_RECORD: return ZS_GIVEN(RECORD_RATE);
+	case OPT_FETCH: return ZS_GIVEN(FETCH_RATE);
+	case OPT_CONCURRENCY: return ZS_GIVEN(FETCH_CONCURRENCY);
+	case OPT_NO_REFRESH: return ZS_GIVEN(REFRESH);
+	default: return 0;
+	}
+}
+
 static int apply(struct zs_options *o, const struct option_info *info, const char *arg)
 {
 	switch (info->id) {
@@ -134,11 +155,13 @@ static int apply(struct zs_options *o, const struct option_info *info, const cha
 	case OPT_UNIT: o->unit = arg; return 0;
 	case OPT_PID: o->pid = arg; return 0;
 	case OPT_CGROUP: o->cgroup = arg; return 0;
+	case OPT_CONFIG: o->config = arg; return 0;
 	case OPT_ADMIN: o->admin = arg; return 0;
 	case OPT_USER: o->user = arg; return 0;
 	case OPT_ORIGIN: return list_add(o->origins, info->name, arg);
 	case OPT_INERT: return list_add(o->inert, info->name, arg);
 	case OPT_STORE: return number(info->name, arg, 1 << 20, 64ull << 30, &o->store_size);
+	case OPT_OBJECTS: return number(info->name, arg, 16, 16 << 20, &o->max_objects);
 	case OPT_OBJECT: return number(info->name, arg, 1, ZS_BODY_MAX, &o->max_object);
 	case OPT_RECORD: return number(info->name, arg, 0, 1000000, &o->record_rate);
 	case OPT_FETCH: return number(info->name, arg, 0, 100000, &o->fetch_rate);
@@ -188,9 +211,11 @@ static int round_parse(int argc, char **argv, const struct zs_verb *verb, struct
 			*help = true;
 			continue;
 		}
-		for (size_t i = 0; i < INFOS; i++)
+		for (size_t i = 0; i < INFOS; i++) {
 			if (infos[i].id == id && apply(o, &infos[i], optarg))
 				return -EINVAL;
+		}
+		o->given |= given(id);
 	}
 	return 0;
 }
@@ -201,7 +226,9 @@ static void defaults(struct zs_options *o)
 		.instance = "caddy",
 		.admin = getenv("CADDY_ADMIN"),
 		.store_size = (uint64_t)ZS_PAGES_DEFAULT * ZS_PAGE_SIZE,
+		.max_objects = ZS_ENTRIES_DEFAULT,
 		.max_object = ZS_BODY_DEFAULT,
+		.lifetime_max = ZS_LIFETIME_MAX_DEFAULT,
 		.record_rate = ZS_RECORD_RATE_DEFAULT,
 		.fetch_rate = ZS_FETCH_RATE_DEFAULT,
 		.fetch_concurrency = ZS_FETCH_CONCURRENCY_DEFAULT,

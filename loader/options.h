@@ -30,16 +30,20 @@ struct zs_options {
 	const char *pid;
 	const char *cgroup;
 	/* run */
+	const char *config; /* null: the default file, if there is one */
 	const char *admin;
 	const char *user;
 	const char *origins[ZS_LIST_MAX + 1]; /* null-terminated */
 	const char *inert[ZS_LIST_MAX + 1];   /* null-terminated */
 	uint64_t store_size;                  /* bytes */
+	uint64_t max_objects;
 	uint64_t max_object;                  /* bytes of body */
+	uint64_t lifetime_max;                /* seconds; the file alone sets it */
 	uint64_t record_rate;
 	uint64_t fetch_rate;
 	uint64_t fetch_concurrency;
 	bool no_refresh;
+	uint32_t given; /* ZS_GIVEN() of config.h: what the command line names */
 	/* purge and list */
 	const char *url;
 	const char *prefix;
@@ -72,6 +76,7 @@ void zs_options_usage(const struct zs_verb *verb);
 
 int zs_cmd_run(const struct zs_options *options);
 int zs_cmd_attach(const struct zs_options *options);
+int zs_cmd_reload(const struct zs_options *options);
 int zs_cmd_detach(const struct zs_options *options);
 int zs_cmd_status(const struct zs_options *options);
 int zs_cmd_pause(const struct zs_options *options);

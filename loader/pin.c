@@ -270,6 +270,14 @@ int zs_change_lock(const struct zs_instance *instance)
 	return fd;
 }
 
+uint32_t zs_map_entries(int fd)
+{
+	struct bpf_map_info info = {0};
+	__u32 len = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(fd, &info, &len) ? 0 : info.max_entries;
+}
+
 void *zs_map_view(int fd, size_t size)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);

@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stddef.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <zs/abi.h>
 
 struct zs_bpf;
@@ -70,6 +71,9 @@ int zs_change_lock(const struct zs_instance *instance);
 
 /* The control map of an instance, mmap-ed read and write; null on failure (errno). */
 struct zs_ctl *zs_ctl_map(const struct zs_maps *maps);
+
+/* max_entries of a map; 0 on failure (errno). */
+uint32_t zs_map_entries(int fd);
 
 /* mmap of a mmap-able array; null on failure (errno). */
 void *zs_map_view(int fd, size_t size);

@@ -59,6 +59,8 @@ void zs_recordings_destroy(struct zs_recordings *r)
 
 static void end(struct zs_recordings *r, struct recording **at, enum zs_recording_end how)
 {
+	if ((*at)->asked.unsafe)
+		how = ZS_RECORDING_UNSAFE;
 	r->owner.end(r->owner.user, &(*at)->asked, (*at)->record, how);
 	release(r, at);
 }
@@ -81,6 +83,7 @@ static void asked_fill(struct zs_asked *a, const struct zs_event_request *ev)
 	a->flush = ev->flush;
 	a->key_len = ev->key_len;
 	a->head_len = ev->head_len;
+	a->unsafe = ev->ev.kind == ZS_EVENT_UNSAFE;
 	a->key = ev->key;
 	memcpy(a->head, ev->head, ev->head_len);
 }
@@ -126,6 +129,11 @@ static int progress(struct zs_recordings *r, struct recording *x)
 		if (err)
 			return err == -EAGAIN ? err : ZS_RECORDING_MALFORMED;
 		x->parsed = 1;
+		if (x->asked.unsafe) {
+			if (r->owner.unsafe)
+				r->owner.unsafe(r->owner.user, &x->asked, &x->response);
+			return ZS_RECORDING_UNSAFE;
+		}
 		if (!r->owner.head(r->owner.user, &x->asked, &x->response, x->arrived))
 			return ZS_RECORDING_REFUSED;
 	}
@@ -136,6 +144,8 @@ static int progress(struct zs_recordings *r, struct recording *x)
 		return err == -EFBIG ? ZS_RECORDING_LARGE : ZS_RECORDING_MALFORMED;
 	err = r->owner.whole(r->owner.user, &x->asked, &x->response, &body, x->arrived);
 	zs_body_free(&body);
+	if (err == -ECANCELED) /* says nothing about the next one */
+		return ZS_RECORDING_BROKEN;
 	return err ? ZS_RECORDING_REFUSED : ZS_RECORDING_STORED;
 }
 
@@ -178,7 +188,7 @@ void zs_recordings_event(struct zs_recordings *r, const void *event, size_t size
 
 	if (size < sizeof(*ev))
 		return;
-	if (ev->kind == ZS_EVENT_REQUEST)
+	if (ev->kind == ZS_EVENT_REQUEST || ev->kind == ZS_EVENT_UNSAFE)
 		request_event(r, event, size);
 	else if (ev->kind == ZS_EVENT_DATA)
 		data_event(r, event, size);

@@ -260,6 +260,8 @@ static struct zs_store_entry *entry_new(const struct zs_store_item *item)
 	e->digest = item->digest;
 	e->asked = item->asked;
 	e->gone_at = item->stale_until > item->fresh_until ? item->stale_until : item->fresh_until;
+	e->error_until = item->error_until;
+	e->surrogate = item->surrogate;
 	return e;
 }
 
@@ -367,34 +369,60 @@ const struct zs_object *zs_store_object(const struct zs_store *s, uint64_t diges
 	return e ? object_at(s, e->ref.page) : NULL;
 }
 
-void zs_store_each(struct zs_store *s,
-		   void (*each)(void *user, const struct zs_store_entry *entry, const struct zs_object *object),
-		   void *user)
-{
-	for (struct zs_store_entry *e = s->newest, *older; e; e = older) {
-		older = e->older;
-		each(user, e, object_at(s, e->ref.page));
-	}
-}
-
-void zs_store_remove(struct zs_store *s, const struct zs_store_entry *entry)
-{
-	entry_remove(s, *slot_of(s, entry->digest));
-}
-
-void zs_store_soften(struct zs_store *s, const struct zs_store_entry *entry, uint64_t now)
+bool zs_store_soften(struct zs_store *s, const struct zs_store_entry *entry, uint64_t now)
 {
 	struct zs_store_entry *e = *slot_of(s, entry->digest);
 	struct zs_object *o = object_at(s, e->ref.page);
-	uint64_t grace = o->stale_until - o->fresh_until;
+	uint64_t early = o->fresh_until - now;
 
-	if (!grace) {
-		entry_remove(s, e);
-	} else if (o->fresh_until > now) {
-		e->gone_at = now + grace;
-		__atomic_store_n(&o->fresh_until, now, __ATOMIC_RELEASE);
-		__atomic_store_n(&o->stale_until, e->gone_at, __ATOMIC_RELEASE);
+	if (o->stale_until == o->fresh_until)
+		return false;
+	if (o->fresh_until <= now)
+		return true;
+	e->gone_at = o->stale_until - early;
+	e->error_until -= e->error_until > early ? early : e->error_until;
+	__atomic_store_n(&o->fresh_until, now, __ATOMIC_RELEASE);
+	__atomic_store_n(&o->stale_until, e->gone_at, __ATOMIC_RELEASE);
+	return true;
+}
+
+void zs_store_retry(struct zs_store *s, uint64_t digest, uint64_t retry_at, bool failing)
+{
+	struct zs_store_entry *e = *slot_of(s, digest);
+	struct zs_object *o;
+
+	if (!e)
+		return;
+	o = object_at(s, e->ref.page);
+	e->retry_at = retry_at;
+	if (failing && e->error_until > e->gone_at) {
+		e->gone_at = e->error_until;
+		__atomic_store_n(&o->stale_until, e->error_until, __ATOMIC_RELEASE);
 	}
+}
+
+void zs_store_drop(struct zs_store *s, uint64_t digest)
+{
+	struct zs_store_entry *e = *slot_of(s, digest);
+
+	if (e)
+		entry_remove(s, e);
+}
+
+uint32_t zs_store_filter(struct zs_store *s,
+			 bool (*stays)(void *user, const struct zs_store_entry *e, const struct zs_object *o),
+			 void *user)
+{
+	uint32_t gone = 0;
+
+	for (struct zs_store_entry *e = s->newest, *next; e; e = next) {
+		next = e->older;
+		if (stays && stays(user, e, object_at(s, e->ref.page)))
+			continue;
+		entry_remove(s, e);
+		gone++;
+	}
+	return gone;
 }
 
 void zs_store_sweep(struct zs_store *s, uint64_t now, uint32_t flush, const uint64_t *generations,
@@ -404,7 +432,12 @@ void zs_store_sweep(struct zs_store *s, uint64_t now, uint32_t flush, const uint
 
 	while (e && most--) {
 		struct zs_store_entry *next = e->older;
-		const struct zs_object *o = object_at(s, e->ref.page);
+		struct zs_object *o = object_at(s, e->ref.page);
+
+		if (e->retry_at && e->retry_at <= now) {
+			e->retry_at = 0;
+			__atomic_store_n(&o->refresh_asked, 0, __ATOMIC_RELAXED);
+		}
 
 		if (e->gone_at <= now || o->flush != flush ||
 		    o->generation != (uint32_t)__atomic_load_n(&generations[o->bucket], __ATOMIC_RELAXED)) {

@@ -55,6 +55,8 @@ struct zs_store_item {
 	uint64_t asked;       /* boot-time ns at which the request left */
 	uint64_t fresh_until; /* boot-time ns */
 	uint64_t stale_until; /* boot-time ns; not before fresh_until */
+	uint64_t error_until; /* boot-time ns: how far stale_until may be moved while the origin fails */
+	bool surrogate;       /* it came with a Surrogate-Control, which its head lacks */
 	uint64_t refresh_at;  /* boot-time ns, ~0: never */
 	uint32_t generation;
 	uint32_t flush;
@@ -69,6 +71,9 @@ struct zs_store_entry {
 	struct zs_ref ref;
 	uint64_t asked;   /* boot-time ns at which its request left */
 	uint64_t gone_at; /* boot-time ns at which the sweep takes it */
+	uint64_t error_until; /* as in the item */
+	uint64_t retry_at; /* boot-time ns at which a hit may ask for a refresh again; 0: as it is */
+	bool surrogate;
 	uint32_t hits;    /* of the object when the hand last passed */
 	uint32_t pages;
 	uint32_t request_len;
@@ -101,25 +106,30 @@ void zs_store_destroy(struct zs_store *store);
  */
 int zs_store_put(struct zs_store *store, const struct zs_store_item *item);
 
+/* A refresh failed, or could not begin: the next hit behind `retry_at` (boot-time ns) asks again. With `failing`
+ * the object may be served for as long as stale-if-error allows. Not there: does nothing. */
+void zs_store_retry(struct zs_store *store, uint64_t digest, uint64_t retry_at, bool failing);
+
+/* Takes the object out. Not there: does nothing. */
+void zs_store_drop(struct zs_store *store, uint64_t digest);
+
+/* Takes out every object for which `stays` (null: for all) says no. Returns how many. */
+uint32_t zs_store_filter(struct zs_store *store,
+			 bool (*stays)(void *user, const struct zs_store_entry *e, const struct zs_object *o),
+			 void *user);
+
 /* Null: not there. */
 const struct zs_store_entry *zs_store_find(const struct zs_store *store, uint64_t digest);
 
 /* The object's page, or null if it is not there (any more). */
 const struct zs_object *zs_store_object(const struct zs_store *store, uint64_t digest);
 
-/* Calls `each` for every object. It may remove that one, and no other. */
-void zs_store_each(struct zs_store *store,
-		   void (*each)(void *user, const struct zs_store_entry *entry, const struct zs_object *object),
-		   void *user);
+/* Stale from `now` (boot-time ns) on, and served for as long behind it as it would have been; what is stale
+ * already stays as it is. False: it has no grace, and is untouched. */
+bool zs_store_soften(struct zs_store *store, const struct zs_store_entry *entry, uint64_t now);
 
-/* Removes one object that zs_store_find() or zs_store_each() named. */
-void zs_store_remove(struct zs_store *store, const struct zs_store_entry *entry);
-
-/* Stale from `now` (boot-time ns) on, and served for as long behind it as it would have been; without any grace
- * it is removed. What is stale already stays as it is. */
-void zs_store_soften(struct zs_store *store, const struct zs_store_entry *entry, uint64_t now);
-
-/* Removes what expired before `now` (boot-time ns), or is void: `flush` and the generations are the current
+/* Removes what is not to be served from `now` (boot-time ns) on, not even stale, or is void; lets hits ask
+ * again where it is time: `flush` and the generations are the current
  * ones. Looks at `most` objects per call and goes on there next time. */
 void zs_store_sweep(struct zs_store *store, uint64_t now, uint32_t flush, const uint64_t *generations,
 		    uint32_t most);

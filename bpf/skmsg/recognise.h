@@ -68,14 +68,32 @@ __attribute__((noinline)) int zs_head_copy(struct sk_msg_md *msg, __u32 id)
 	return off < size ? off : size;
 }
 
-__attribute__((noinline)) int zs_head_first(__u32 id)
+__attribute__((noinline)) int zs_head_target(__u32 id)
 {
 	struct zs_work *w = work_get(id);
 	struct zs_tables *t = tables_get(w);
 
 	if (!w || !t)
+		return 0;
+	return zs_scan_target(&w->request, t);
+}
+
+/* zs_scan_first(), the target step by step. */
+__attribute__((noinline)) int zs_head_first(__u32 id)
+{
+	struct zs_work *w = work_get(id);
+	struct zs_tables *t = tables_get(w);
+	int scan;
+
+	if (!w || !t)
 		return ZS_SCAN_BAD;
-	return zs_scan_first(&w->request, t);
+	scan = zs_scan_method(&w->request, t);
+	if (scan != ZS_SCAN_OK)
+		return scan;
+	for (__u32 n = 0; n < ZS_HEAD_MAX / ZS_SCAN_STEP; n++)
+		if (!zs_head_target(id))
+			break;
+	return zs_scan_version(&w->request, t);
 }
 
 __attribute__((noinline)) int zs_head_field(__u32 id)

@@ -50,6 +50,8 @@
 #define ZS_PURGES        64u                 /* purges remembered for what is in flight; power of two */
 #define ZS_PURGE_TEXT    (ZS_HOST_MAX + ZS_TARGET_MAX + 8)
 #define ZS_CONFIG_SIZE   (256u << 10)        /* bytes of configuration text, header included */
+#define ZS_CONFIG_PATH_MAX 1016u             /* bytes of the file's name, its zero included */
+#define ZS_CONFIG_INERT_MAX 3072u            /* bytes of names of fields, their zeros included */
 
 #define ZS_RECORD_CHUNK  16384u              /* payload bytes per event at most */
 
@@ -278,7 +280,9 @@ ZS_ASSERT_SIZE(struct zs_purge, 32 + ZS_PURGE_TEXT);
 struct zs_config_text {
 	__u32 seq;
 	__u32 len;
-	__u8 text[ZS_CONFIG_SIZE - 8];
+	char path[ZS_CONFIG_PATH_MAX]; /* of the file; empty: none */
+	char inert[ZS_CONFIG_INERT_MAX]; /* further inert fields of the command line, each with a zero behind it */
+	__u8 text[ZS_CONFIG_SIZE - ZS_CONFIG_PATH_MAX - ZS_CONFIG_INERT_MAX - 8];
 };
 ZS_ASSERT_SIZE(struct zs_config_text, ZS_CONFIG_SIZE);
 
@@ -296,6 +300,7 @@ enum zs_event_kind {
 	ZS_EVENT_REQUEST = 1, /* a miss whose response is being recorded: struct zs_event_request */
 	ZS_EVENT_DATA,        /* payload of a recorded response: struct zs_event_data */
 	ZS_EVENT_REFRESH,     /* a hit near the end of freshness: struct zs_event_refresh */
+	ZS_EVENT_UNSAFE,      /* an unsafe request whose response is recorded, for its Location; as REQUEST */
 };
 
 struct zs_event {

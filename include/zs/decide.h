@@ -2,7 +2,7 @@
 /*
  * The order of decisions about a request, from its head to its key, for everybody who asks what the kernel
  * would do. Pure; where a map is needed, the caller looks it up. The kernel takes the same steps one by one
- * (bpf/skmsg/recognise.h), and tests/kern/test_classes.c holds it to what comes out here.
+ * (bpf/skmsg/keying.h), and tests/kern/test_classes.c holds it to what comes out here.
  */
 #ifndef ZS_DECIDE_H
 #define ZS_DECIDE_H

@@ -210,12 +210,15 @@ zs_inline void zs_scan_over(struct zs_request *r, const struct zs_tables *t, __u
 	r->at = at + i;
 }
 
-/* Moves over the target, noting what keeps it from being answered. */
-zs_inline void zs_scan_target(struct zs_request *r, const struct zs_tables *t)
+/* Moves over the target, at most ZS_SCAN_STEP bytes of it, noting what keeps it from being answered. 1: it
+ * may go on. In front of the first byte stands SP. */
+#define ZS_SCAN_STEP 256u
+zs_inline int zs_scan_target(struct zs_request *r, const struct zs_tables *t)
 {
-	__u32 at = zs_scan_at(r), odd = 0, last = 0, i;
+	__u32 at = zs_scan_at(r), odd = 0, i;
+	__u32 last = (__u32)*zs_request_at(r, at - 2) << 8 | *zs_request_at(r, at - 1);
 
-	for (i = 0; i < ZS_HEAD_MAX; i++) {
+	for (i = 0; i < ZS_SCAN_STEP; i++) {
 		__u32 c = *zs_request_at(r, at + i), b = t->byte[c];
 
 		if (!(b & ZS_B_TARGET))
@@ -226,6 +229,7 @@ zs_inline void zs_scan_target(struct zs_request *r, const struct zs_tables *t)
 	r->at = at + i;
 	if (odd)
 		zs_set_bits(&r->flags, ZS_REQ_BAD_TARGET);
+	return i == ZS_SCAN_STEP;
 }
 
 /* The two bytes CR LF. On success r->at is behind them. */
@@ -256,8 +260,8 @@ zs_inline enum zs_scan zs_scan_newline(struct zs_request *r)
 	return ZS_SCAN_OK;
 }
 
-/* Method, SP, target, SP, and a version of visible bytes up to CR LF: line 0. */
-zs_inline enum zs_scan zs_scan_first(struct zs_request *r, const struct zs_tables *t)
+/* Method and SP. */
+zs_inline enum zs_scan zs_scan_method(struct zs_request *r, const struct zs_tables *t)
 {
 	__u32 at;
 
@@ -268,14 +272,34 @@ zs_inline enum zs_scan zs_scan_first(struct zs_request *r, const struct zs_table
 	r->line[0].colon = (__u16)at;
 	r->line[0].value = (__u16)(at + 1);
 	r->at = at + 1;
-	zs_scan_target(r, t);
-	at = zs_scan_at(r);
+	return ZS_SCAN_OK;
+}
+
+/* Behind the target: SP, and a version of visible bytes up to CR LF. */
+zs_inline enum zs_scan zs_scan_version(struct zs_request *r, const struct zs_tables *t)
+{
+	__u32 at = zs_scan_at(r);
+
 	if (at >= r->limit || at == r->line[0].value || *zs_request_at(r, at) != ' ')
 		return zs_scan_stop(r, at);
 	r->line[0].end = (__u16)at;
 	r->at = at + 1;
 	zs_scan_over(r, t, ZS_B_TARGET, ZS_TOKEN_MAX);
 	return zs_scan_newline(r);
+}
+
+/* All of line 0. */
+zs_inline enum zs_scan zs_scan_first(struct zs_request *r, const struct zs_tables *t)
+{
+	enum zs_scan scan = zs_scan_method(r, t);
+	__u32 n;
+
+	if (scan != ZS_SCAN_OK)
+		return scan;
+	for (n = 0; n < ZS_HEAD_MAX / ZS_SCAN_STEP; n++)
+		if (!zs_scan_target(r, t))
+			break;
+	return zs_scan_version(r, t);
 }
 
 /* Whether all eight bytes may stand in a value, HTAB left out. */

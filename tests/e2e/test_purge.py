@@ -10,7 +10,7 @@ from zs import suite
 from zs.load import Load
 
 LIVE = "cc=max-age%3D600&size=300"
-GRACE = "cc=max-age%3D600,stale-while-revalidate%3D600&size=300"
+CONFIG = "[rule graced]\nprefix = /app/graced\ngrace = 10m\n[rule keyed]\nprefix = /app/keyed\nkey-query = drop utm_*\n"
 OK, USAGE = 0, 2
 
 
@@ -18,7 +18,9 @@ class Purge(suite.Case):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.zs.start("--record-rate", "1000000")
+        config = cls.world.dir / "zeroserve.conf"
+        config.write_text(CONFIG, encoding="ascii")
+        cls.zs.start("--record-rate", "1000000", "--config", config)
 
     def setUp(self):
         self.client = self.http1()
@@ -55,6 +57,12 @@ class Purge(suite.Case):
     def test_url(self):
         self.check([f"/app/u?{LIVE}"], [f"/app/u?{LIVE}&x", f"/app/u/?{LIVE}"], "--url", f"{self.base}/app/u?{LIVE}")
 
+    def test_url_by_rule(self):
+        """Parameters that are not part of the key do not matter here either."""
+        sent = f"/app/keyed?{LIVE}"
+        for asked in (sent, f"{sent}&utm_source=x", f"/app/keyed?utm_a=1&{LIVE}&utm_b"):
+            self.check([sent], [f"/app/keyed/2?{LIVE}"], "--url", self.base + asked)
+
     def test_prefix(self):
         gone = [f"/app/p/{number}?{LIVE}" for number in range(5)]
         kept = [f"/app/p?{LIVE}", f"/app/P/1?{LIVE}", f"/app/q/p/1?{LIVE}"]
@@ -81,8 +89,8 @@ class Purge(suite.Case):
 
     def test_soft(self):
         """With grace: answered at once by the old one, and soon by a new one. Without: as if it were not soft."""
-        graced, plain, other = f"/app/s1?{GRACE}", f"/app/s2?{LIVE}", f"/app/other?{LIVE}"
-        for args in (["--prefix", f"{self.base}/app/s"], ["--url", f"{self.base}{graced}"]):
+        graced, plain, other = f"/app/graced?{LIVE}", f"/app/gr2?{LIVE}", f"/app/other?{LIVE}"
+        for args in (["--prefix", f"{self.base}/app/gr"], ["--url", f"{self.base}{graced}"]):
             old, _, kept = self.store(graced, plain, other)
             self.assertTrue(self.purge("--soft", *args)["soft"])
             after = self.get_ok(self.client, graced)

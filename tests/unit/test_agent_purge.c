@@ -115,6 +115,7 @@ static int put(unsigned int n, uint64_t asked, uint64_t stale_for)
 		.born = (int64_t)start,
 		.fresh_until = start + HOUR,
 		.stale_until = start + HOUR + stale_for,
+		.error_until = start + HOUR + 2 * stale_for,
 		.refresh_at = ~0ull,
 		.request = (const uint8_t *)"x",
 		.request_len = 1,
@@ -219,6 +220,7 @@ static void test_soft(void **state)
 	assert_true(o->fresh_until >= before && o->fresh_until <= zs_boot_ns());
 	assert_true(o->stale_until == o->fresh_until + 60 * ZS_NS);
 	assert_true(zs_store_find(store, 1)->gone_at == o->stale_until);
+	assert_true(zs_store_find(store, 1)->error_until == o->fresh_until + 120 * ZS_NS);
 	before = o->fresh_until;
 	o = zs_store_object(store, 3);
 	assert_true(o->fresh_until == start + HOUR);

@@ -799,7 +799,7 @@ static void test_hostile(void **state)
 	memset(text, '\n', size);
 	good_bytes(text, size - 1);
 	bad_bytes(text, size);
-	expect_error(0, 0, 0, "larger than 262136 bytes");
+	expect_error(0, 0, 0, "larger than 258048 bytes");
 	/* one rule's name, again and again */
 	for (n = 0; n + 20 < size;)
 		n += (size_t)sprintf(text + n, "[rule a]\nttl=5\n");

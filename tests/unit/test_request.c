@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -794,6 +795,25 @@ static void check_limit(const char *before, size_t most, const char *after, enum
 	check_run(before, '1', most + 1, after, above);
 }
 
+/* Wherever a step of the scan ends: what a target must not hold is seen, and nothing else. */
+static void test_target_steps(void **state)
+{
+	static const char *const odd[] = {"%00", "#", "\\", "%%00"}, *const fine[] = {"%0", "00", "%20", "%01"};
+	char before[1200];
+	(void)state;
+
+	for (size_t at = 1; at < 3 * ZS_SCAN_STEP + 10; at++) {
+		memset(before, '0', sizeof(before));
+		memcpy(before, "GET /", 5);
+		for (size_t i = 0; i < COUNT(odd); i++) {
+			strcpy(before + 4 + at, odd[i]);
+			check_run(before, 'a', 5, " HTTP/1.1\r\n" HOST END, BYPASS);
+			strcpy(before + 4 + at, fine[i]);
+			check_run(before, 'a', 5, " HTTP/1.1\r\n" HOST END, RECORD);
+		}
+	}
+}
+
 static void test_limits(void **state)
 {
 	const size_t fixed = strlen(START "Accept: \r\n" END);
@@ -895,6 +915,48 @@ static void test_spans(void **state)
 	assert_int_equal(req.dup & ~1u, 0);
 }
 
+/* Cookies and credentials are told apart from what passes a request on in any case. */
+static void test_classes(void **state)
+{
+	static const struct {
+		const char *lines;
+		unsigned int flags; /* that the fields set */
+		unsigned int allowed; /* ZS_CLASS_* with which it may be answered; 0: never */
+	} rows[] = {
+		{"", 0, ~0u},
+		{"Cookie: a=1\r\n", ZS_REQ_COOKIE, ZS_CLASS_COOKIES_ON},
+		{"Authorization: Basic a\r\n", ZS_REQ_AUTH, ZS_CLASS_AUTHORIZED},
+		{"Cookie: a\r\nAuthorization: a\r\n", ZS_REQ_COOKIE | ZS_REQ_AUTH,
+		 ZS_CLASS_COOKIES_ON | ZS_CLASS_AUTHORIZED},
+		{"Cookie2: a\r\n", ZS_REQ_BYPASS, 0},
+		{"Cookie: a\r\nRange: a\r\n", ZS_REQ_COOKIE | ZS_REQ_BYPASS, 0},
+		{"Authorization: NTLM a\r\n", ZS_REQ_AUTH | ZS_REQ_PASSIVE, 0},
+	};
+	const unsigned int all = ZS_REQ_COOKIE | ZS_REQ_AUTH | ZS_REQ_BYPASS | ZS_REQ_PASSIVE;
+	char text[256];
+	(void)state;
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		for (unsigned int flags = 0; flags < 0x20; flags++) {
+			struct zs_class class = {.flags = flags};
+			size_t len = (size_t)sprintf(text, START "%s" END, rows[i].lines);
+			bool may = !rows[i].flags || (rows[i].allowed && !(rows[i].allowed & ~flags));
+
+			memset(&req, 0xff, sizeof(req));
+			memcpy(req.head, text, len);
+			assert_int_equal(zs_request_scan(&req, &tables, (__u32)len), ZS_SCAN_OK);
+			zs_request_fields(&req, &tables);
+			zs_request_settle(&req, &tables);
+			assert_int_equal(req.flags & all, rows[i].flags);
+			zs_request_class(&req, &class);
+			assert_int_equal(zs_request_answerable(&req), may);
+			check_text(text, !rows[i].flags			  ? RECORD
+					 : rows[i].flags & ZS_REQ_PASSIVE ? PASSIVE
+									  : BYPASS);
+		}
+	}
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -912,7 +974,8 @@ int main(void)
 		cmocka_unit_test(test_directives),  cmocka_unit_test(test_directives_twice),
 		cmocka_unit_test(test_lengths),	    cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_tokens),	    cmocka_unit_test(test_splits),
-		cmocka_unit_test(test_spans),
+		cmocka_unit_test(test_spans),	    cmocka_unit_test(test_classes),
+		cmocka_unit_test(test_target_steps),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);

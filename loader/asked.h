@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the agent reads out of a request that the kernel announced: a strict head, recognised once already. Pure. */
+#ifndef ZS_ASKED_H
+#define ZS_ASKED_H
+
+#include <stdbool.h>
+
+#include "ingest.h"
+#include "text.h"
+
+/* Whether a field of that name (lower case) is there. */
+bool zs_asked_has(const struct zs_asked *asked, const char *name);
+
+/* All field values are short and visible ASCII: nothing that could make an origin answer with an error. */
+#define ZS_ASKED_VALUE_MAX 512u
+bool zs_asked_plain(const struct zs_asked *asked);
+
+/* The host that the visitor asked for (X-Forwarded-Host, else Host; lower case), and the path of the target as
+ * it was sent, up to '?'. Both lie within *asked. */
+void zs_asked_place(const struct zs_asked *asked, struct zs_text *host, struct zs_text *path);
+
+/* The target as it was sent: that of the key may lack parameters. Within *asked; empty: no request line. */
+struct zs_text zs_asked_target(const struct zs_asked *asked);
+
+/* The target that was sent is not the one of the key, which lacks parameters or has them in another order: what
+ * such a parameter makes the origin say, other than 200, must not become everybody's answer. */
+bool zs_asked_normalised(const struct zs_asked *asked);
+
+#endif
