@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include <curl/curl.h>
 
@@ -35,15 +36,27 @@ static int authority_write(CURLU *u, char *out)
 	return err;
 }
 
+/* Where the authority of an HTTP URL begins; null if it has none: libcurl would make do with that. */
+static const char *authority_find(const char *text)
+{
+	const char *at = NULL;
+
+	if (!strncasecmp(text, "http://", 7))
+		at = text + 7;
+	else if (!strncasecmp(text, "https://", 8))
+		at = text + 8;
+	return at && strcspn(at, "/?#") ? at : NULL;
+}
+
 static int split(const char *text, struct zs_url *out)
 {
-	const char *rest = strstr(text, "://");
+	const char *rest = authority_find(text);
 	CURLU *u = curl_url();
 	int err = -EINVAL;
 
 	if (!u || !rest || curl_url_set(u, CURLUPART_URL, text, CURLU_PATH_AS_IS))
 		goto out;
-	rest += 3 + strcspn(rest + 3, "/?#");
+	rest += strcspn(rest, "/?#");
 	if (!*rest)
 		rest = "/";
 	if (*rest == '/' && snprintf(out->target, sizeof(out->target), "%.*s", (int)strcspn(rest, "#"), rest) <=
