@@ -49,15 +49,13 @@ struct copy {
 	uint8_t tags[ZS_ANSWER_HEAD_MAX];
 };
 
-static bool front_valid(const struct views *v, uint64_t digest, struct zs_ref ref, const struct zs_object *o)
+static bool header_valid(const struct views *v, uint64_t digest, struct zs_ref ref, const struct zs_object *o)
 {
-	const struct zs_key *key = (const struct zs_key *)((const uint8_t *)o + ZS_OBJECT_KEY_OFF);
-
 	return o->magic == ZS_OBJECT_MAGIC && o->serial == ref.serial && o->digest == digest &&
 	       o->bucket < ZS_GENERATIONS && o->pages <= v->count - ref.page &&
 	       o->tags_len <= ZS_ANSWER_HEAD_MAX &&
 	       (uint64_t)o->tags_off + o->tags_len <= (uint64_t)o->pages * ZS_PAGE_SIZE &&
-	       o->key_len >= ZS_KEY_HEAD && o->key_len <= sizeof(struct zs_key) && zs_key_len(key) == o->key_len;
+	       o->key_len >= ZS_KEY_HEAD && o->key_len <= sizeof(struct zs_key);
 }
 
 /* Copied, and checked before and behind: the agent may replace it meanwhile. */
@@ -68,8 +66,11 @@ static bool object_copy(const struct views *v, uint64_t digest, struct zs_ref re
 	if (ref.page >= v->count)
 		return false;
 	there = (const struct zs_object *)(v->pages + (size_t)ref.page * ZS_PAGE_SIZE);
-	memcpy(c->front, there, sizeof(c->front));
-	if (!front_valid(v, digest, ref, o))
+	memcpy(c->front, there, ZS_OBJECT_KEY_OFF);
+	if (!header_valid(v, digest, ref, o))
+		return false;
+	memcpy(c->front + ZS_OBJECT_KEY_OFF, (const uint8_t *)there + ZS_OBJECT_KEY_OFF, o->key_len);
+	if (zs_key_len((const struct zs_key *)(c->front + ZS_OBJECT_KEY_OFF)) != o->key_len)
 		return false;
 	memcpy(c->tags, (const uint8_t *)there + o->tags_off, o->tags_len);
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
