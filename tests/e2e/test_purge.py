@@ -78,7 +78,7 @@ class Purge(suite.Case):
         self.check([], urls, "--host", "localhost:1")
 
     def test_tag(self):
-        both, one, other = (f"/app/t{tag}?{LIVE}&tag={tag}" for tag in ("red+round", "red", "redder"))
+        both, one, other = (f"/app/t{tag}?{LIVE}&tags={tag}" for tag in ("red+round", "red", "redder"))
         self.check([both, one], [other], "--tag", "red")
         self.check([both], [one, other], "--tag", "round", "--tag", "unknown")
         self.check([both, other], [one], "--tag", "round", "--tag", "redder")
@@ -123,7 +123,7 @@ class Purge(suite.Case):
 
     def test_under_load(self):
         """No request fails, and none is answered with what was made before the purge that has returned."""
-        urls = [f"/app/l{number}?{LIVE}&tag=load" for number in range(40)]
+        urls = [f"/app/l{number}?{LIVE}&tags=load" for number in range(40)]
         ways = [["--prefix", f"{self.base}/app/l"], ["--host", "localhost"], ["--all"], ["--tag", "load"],
                 ["--soft", "--prefix", f"{self.base}/app/l"], ["--url", f"{self.base}{urls[0]}"]]
 
@@ -149,7 +149,7 @@ class Purge(suite.Case):
         self.assertGreaterEqual(rounds, len(ways))
 
     def test_list(self):
-        urls = [f"/app/list{number}?cc=max-age%3D{600 + number}&size={300 - number}&tag=odd{number % 2}+listed"
+        urls = [f"/app/list{number}?cc=max-age%3D{600 + number}&size={300 - number}&tags=odd{number % 2}+listed"
                 for number in range(4)]
         self.store(*urls)
         for _ in range(3):

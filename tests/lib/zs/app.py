@@ -6,12 +6,14 @@
                   and when it was made (seconds of CLOCK_MONOTONIC)
     te=chunked    chunked body                sc=VALUE    Set-Cookie
     vary=VALUE    Vary                        status=N    status of GET and HEAD
-    tag=VALUE     Surrogate-Key
     delay=MS      waits before answering      close=1     closes the connection afterwards
+    etag=VALUE    ETag, and 304 if the request has it in If-None-Match
+    tags=VALUE    Surrogate-Key               lc=VALUE    Location
 
 Any other method reads its body and answers with its digest and length; `X-Status: N` in the request
 sets the status, and a 2xx or 3xx raises the version that later GETs of the same URL name.
-/_log and /_reset, sent to this port directly, tell and clear what was counted.
+/_log and /_reset, sent to this port directly, tell and clear what was counted; after /_fail every GET of
+/app/may-fail... is answered with 503, until /_heal.
 """
 
 import argparse
@@ -37,6 +39,7 @@ class State:
     versions = Counter()
     requests = Counter()
     connections = 0
+    failing = False
 
 
 @functools.lru_cache(maxsize=4096)
@@ -74,9 +77,15 @@ def chunks(body):
     return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
 
 
-def answer_read(method, target, close):
+def answer_read(method, target, sent, close):
     """GET and HEAD."""
     want = parameters(target)
+    if State.failing and target.startswith("/app/may-fail"):
+        return message(503, [("Retry-After", "1")], b"failing\n")
+    if "etag" in want and want["etag"] in sent.get("if-none-match", ""):
+        State.requests[f"304 {target}"] += 1
+        fields = [("ETag", want["etag"])] + ([("Cache-Control", want["cc"])] if "cc" in want else [])
+        return message(304, fields, b"")
     size = int(want.get("size", 0))
     fields = [("Cache-Control", want["cc"])] if "cc" in want else []
     if "bin" in want:
@@ -88,8 +97,8 @@ def answer_read(method, target, close):
                 f"made={time.monotonic():.6f}\n")
         body = text.ljust(size, ".").encode("latin-1")
         fields.append(("Content-Type", "text/plain; charset=utf-8"))
-    fields += [(name, want[key]) for key, name in (("sc", "Set-Cookie"), ("vary", "Vary"), ("tag", "Surrogate-Key"))
-               if key in want]
+    fields += [(name, want[key]) for key, name in (("sc", "Set-Cookie"), ("vary", "Vary"), ("etag", "ETag"),
+                                                 ("tags", "Surrogate-Key"), ("lc", "Location")) if key in want]
     if close:
         fields.append(("Connection", "close"))
     return message(int(want.get("status", 200)), fields, body, want.get("te") == "chunked", method == "HEAD")
@@ -107,6 +116,8 @@ def answer_write(method, target, fields, body, close):
 
 
 def answer_control(target):
+    if target in ("/_fail", "/_heal"):
+        State.failing = target == "/_fail"
     if target == "/_reset":
         State.requests.clear()
         State.connections = 0
@@ -215,7 +226,7 @@ class Connection(asyncio.Protocol):
         self.served += 1
         close = self.served >= self.limit or "close" in parameters(target)
         if method in ("GET", "HEAD"):
-            answer = answer_read(method, target, close)
+            answer = answer_read(method, target, fields, close)
         else:
             answer = answer_write(method, target, fields, body, close)
         delay = float(parameters(target).get("delay", 0)) / 1000
