@@ -14,6 +14,7 @@
 #include <bpf/libbpf.h>
 #include <jansson.h>
 
+#include "agent_purge.h"
 #include "budget.h"
 #include "caps.h"
 #include "clock.h"
@@ -55,6 +56,7 @@ struct agent {
 	uint64_t *stop;
 	struct zs_report *report;
 	struct zs_warmth *warmth;
+	struct zs_purge_view purges;
 	uint8_t *pages;
 	struct ring_buffer *ring;
 	struct zs_store *store;
@@ -335,6 +337,7 @@ static void loop(struct agent *a)
 
 		__atomic_store_n(&a->ctl->awake, (uint32_t)awake, __ATOMIC_SEQ_CST);
 		a->events = 0;
+		zs_agent_purge_tick(&a->purges, a->store);
 		ring_buffer__consume(a->ring);
 		idle = a->events ? 0 : (awake ? idle + 1 : idle);
 		ms = awake ? poll_next(ms, a->events) : POLL_MS_LEAST;
@@ -373,7 +376,9 @@ static int views_open(struct agent *a)
 	if (a->ctl)
 		a->pages = zs_map_view(m->fd[ZS_MAP_pages], (size_t)a->ctl->pages * ZS_PAGE_SIZE);
 	a->warmth = zs_map_view(m->fd[ZS_MAP_warmth], ZS_WARMTH * sizeof(struct zs_warmth));
-	if (!a->warmth || !a->ctl || !a->generations || !a->stop || !a->report || !a->pages)
+	a->purges.ring = zs_map_view(m->fd[ZS_MAP_purges], sizeof(struct zs_purge) * ZS_PURGES);
+	a->purges.ctl = a->ctl;
+	if (!a->warmth || !a->ctl || !a->generations || !a->stop || !a->report || !a->pages || !a->purges.ring)
 		return -errno;
 	a->report->seq &= ~1u; /* an agent that died while it wrote leaves it odd */
 	return 0;
@@ -425,6 +430,8 @@ static int parts_create(struct agent *a)
 		.count = a->ctl->pages,
 		.entries = zs_map_entries(a->maps->fd[ZS_MAP_index]),
 		.grace = zs_grace_membarrier,
+		.still_wanted = zs_agent_purge_wanted,
+		.user = &a->purges,
 	};
 	struct zs_recordings_owner owner = {
 		.user = a,

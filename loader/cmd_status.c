@@ -17,8 +17,6 @@
 #include "counters.h"
 #include "log.h"
 
-#define HEARTBEAT_NS (3 * ZS_NS)
-
 /* The agent's report, parsed; null if there is none yet. A new reference. */
 static json_t *report_read(const struct zs_maps *maps)
 {
@@ -40,12 +38,6 @@ static json_t *report_read(const struct zs_maps *maps)
 		munmap((void *)r, sizeof(*r));
 	free(copy);
 	return json;
-}
-
-static bool agent_alive(const struct zs_ctl *ctl)
-{
-	return ctl->agent_pid && !(kill((pid_t)ctl->agent_pid, 0) && errno == ESRCH) &&
-	       zs_boot_ns() - ctl->heartbeat < HEARTBEAT_NS;
 }
 
 static json_t *counters_json(const struct zs_maps *maps)
@@ -80,7 +72,7 @@ static json_t *status_json(const struct zs_options *o, const struct zs_instance 
 	json_t *answer = zs_answer_begin(), *report = report_read(maps), *agent;
 	uint64_t cgroup = 0;
 	int link = zs_attached_cgroup(instance, &cgroup);
-	bool alive = agent_alive(ctl);
+	bool alive = zs_agent_alive(ctl);
 
 	*code = link || !alive ? ZS_EXIT_DEGRADED : ZS_EXIT_OK;
 	json_object_set_new(answer, "attached", json_boolean(!link));

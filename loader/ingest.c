@@ -205,6 +205,7 @@ int zs_ingest_store(struct zs_ingest *in, const struct zs_asked *asked, const st
 {
 	struct zs_store_item item = {
 		.digest = asked->digest,
+		.asked = asked->time,
 		.key = &asked->key,
 		.key_len = asked->key_len,
 		.body = body->data,

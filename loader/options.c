@@ -26,6 +26,7 @@ enum {
 	OPT_INSTANCE = 256, OPT_BPFFS, OPT_JSON, OPT_VERBOSE, OPT_QUIET, OPT_HELP, OPT_UNIT, OPT_PID,
 	OPT_CGROUP, OPT_ADMIN, OPT_USER, OPT_ORIGIN, OPT_INERT, OPT_STORE, OPT_OBJECT, OPT_RECORD,
 	OPT_FETCH, OPT_CONCURRENCY, OPT_CONFIG, OPT_OBJECTS, OPT_ENROL, OPT_NO_REFRESH, OPT_URL, OPT_ALL,
+	OPT_PREFIX, OPT_HOST, OPT_TAG, OPT_SOFT, OPT_DRY_RUN, OPT_SORT, OPT_STATE, OPT_LIMIT,
 };
 
 static const struct option_info infos[] = {
@@ -52,7 +53,15 @@ static const struct option_info infos[] = {
 	{"enrol", 'r', OPT_ENROL, "WHICH", "connections to follow: adaptive (default), or always all of them"},
 	{"no-refresh", 'r', OPT_NO_REFRESH, NULL, "no background fetches"},
 	{"url", 'p', OPT_URL, "URL", "what is stored for this URL"},
+	{"prefix", 's', OPT_PREFIX, "URL", "what is stored for URLs that begin so"},
+	{"host", 's', OPT_HOST, "HOST", "what is stored for this host; without a port: at any"},
+	{"tag", 's', OPT_TAG, "TAG", "what the upstream gave this tag; repeatable: any of them"},
 	{"all", 'p', OPT_ALL, NULL, "everything"},
+	{"soft", 'p', OPT_SOFT, NULL, "make it stale instead: served while it is fetched anew, if it has grace"},
+	{"dry-run", 'p', OPT_DRY_RUN, NULL, "only say how many objects that would be"},
+	{"sort", 'l', OPT_SORT, "COLUMN", "age, ttl, size or hits: the largest first; url (default)"},
+	{"state", 'l', OPT_STATE, "STATE", "only what is fresh, stale, expired or void"},
+	{"limit", 'l', OPT_LIMIT, "N", "the first N only"},
 };
 #define INFOS (sizeof(infos) / sizeof(infos[0]))
 
@@ -171,6 +180,14 @@ static int apply(struct zs_options *o, const struct option_info *info, const cha
 	case OPT_NO_REFRESH: o->no_refresh = true; return 0;
 	case OPT_URL: o->url = arg; return 0;
 	case OPT_ALL: o->all = true; return 0;
+	case OPT_PREFIX: o->prefix = arg; return 0;
+	case OPT_HOST: o->host = arg; return 0;
+	case OPT_TAG: return list_add(o->tags, info->name, arg);
+	case OPT_SOFT: o->soft = true; return 0;
+	case OPT_DRY_RUN: o->dry_run = true; return 0;
+	case OPT_SORT: o->sort = arg; return 0;
+	case OPT_STATE: o->state = arg; return 0;
+	case OPT_LIMIT: return number(info->name, arg, 1, 1u << 30, &o->limit);
 	default: return -EINVAL;
 	}
 }

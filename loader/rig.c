@@ -21,6 +21,7 @@
 
 #include <zs/key.h>
 
+#include "agent_purge.h"
 #include "cgroup.h"
 #include "clock.h"
 #include "counters.h"
@@ -29,7 +30,8 @@
 #include "object.h"
 #include "origins.h"
 
-#define RIG_PAGES 8192u
+#define RIG_PAGES   8192u
+#define RIG_ENTRIES 4096u
 
 static int programs_attach(struct zs_rig *rig)
 {
@@ -48,19 +50,23 @@ static int programs_attach(struct zs_rig *rig)
 	return rig->recorder && rig->watcher && rig->enrol ? 0 : -errno;
 }
 
-static int store_open(struct zs_rig *rig)
+static int store_open(struct zs_rig *rig, uint32_t entries)
 {
 	struct zs_store_options options = {
 		.index_fd = rig->maps.fd[ZS_MAP_index],
-		.count = RIG_PAGES,
-		.entries = 4096,
+		.count = rig->count,
+		.entries = entries,
 		.grace = zs_grace_membarrier,
+		.still_wanted = zs_agent_purge_wanted,
+		.user = &rig->purges,
 	};
 
 	rig->ctl = zs_ctl_map(&rig->maps);
 	rig->generations = zs_map_view(rig->maps.fd[ZS_MAP_gens], ZS_GENERATIONS * sizeof(uint64_t));
-	rig->pages = zs_map_view(rig->maps.fd[ZS_MAP_pages], (size_t)RIG_PAGES * ZS_PAGE_SIZE);
-	if (!rig->ctl || !rig->generations || !rig->pages)
+	rig->pages = zs_map_view(rig->maps.fd[ZS_MAP_pages], (size_t)rig->count * ZS_PAGE_SIZE);
+	rig->purges.ctl = rig->ctl;
+	rig->purges.ring = zs_map_view(rig->maps.fd[ZS_MAP_purges], sizeof(struct zs_purge) * ZS_PURGES);
+	if (!rig->ctl || !rig->generations || !rig->pages || !rig->purges.ring)
 		return -errno;
 	options.pages = rig->pages;
 	return zs_store_create(&options, &rig->store);
@@ -114,12 +120,18 @@ static int listener_open(struct zs_rig *rig)
 
 int zs_rig_open(struct zs_rig *rig, enum zs_rig_family family)
 {
-	struct zs_object_options options = {.pages = RIG_PAGES, .entries = 4096};
+	return zs_rig_open_sized(rig, family, RIG_PAGES, RIG_ENTRIES);
+}
+
+int zs_rig_open_sized(struct zs_rig *rig, enum zs_rig_family family, uint32_t pages, uint32_t entries)
+{
+	struct zs_object_options options = {.pages = pages, .entries = entries};
 	int err;
 
 	memset(rig, 0, sizeof(*rig));
 	rig->listener = -1;
 	rig->family = family;
+	rig->count = pages;
 	err = zs_cgroup_from_pid(getpid(), rig->home);
 	if (!err)
 		err = zs_cgroup_create_temp(rig->cgroup);
@@ -132,7 +144,7 @@ int zs_rig_open(struct zs_rig *rig, enum zs_rig_family family)
 		err = programs_attach(rig);
 	}
 	if (!err)
-		err = store_open(rig);
+		err = store_open(rig, entries);
 	if (!err)
 		err = listener_open(rig);
 	if (err)
@@ -153,7 +165,8 @@ void zs_rig_close(struct zs_rig *rig)
 	zs_store_destroy(rig->store);
 	unmap(rig->ctl, sizeof(struct zs_ctl));
 	unmap(rig->generations, ZS_GENERATIONS * sizeof(uint64_t));
-	unmap(rig->pages, (size_t)RIG_PAGES * ZS_PAGE_SIZE);
+	unmap(rig->pages, (size_t)rig->count * ZS_PAGE_SIZE);
+	unmap(rig->purges.ring, sizeof(struct zs_purge) * ZS_PURGES);
 	bpf_link__destroy(rig->enrol);
 	bpf_link__destroy(rig->recorder);
 	bpf_link__destroy(rig->watcher);
@@ -250,6 +263,7 @@ int zs_rig_put(struct zs_rig *rig, const char *target, const uint8_t *body, uint
 	item.bucket = zs_key_bucket(&key, rig->ctl->seed[0], rig->ctl->seed[1]);
 	item.key_len = zs_key_len(&key);
 	item.born = (int64_t)now;
+	item.asked = item.asked ? item.asked : now;
 	item.fresh_until = now + seconds * ZS_NS;
 	item.refresh_at = ~0ull;
 	item.generation = (uint32_t)rig->generations[item.bucket];

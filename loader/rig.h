@@ -11,6 +11,7 @@
 #include <zs/abi.h>
 
 #include "pin.h"
+#include "purge.h"
 #include "store.h"
 
 struct bpf_link;
@@ -27,6 +28,8 @@ struct zs_rig {
 	struct zs_ctl *ctl;
 	uint64_t *generations;
 	uint8_t *pages;
+	uint32_t count; /* of pages */
+	struct zs_purge_view purges;
 	struct zs_store *store;
 	struct zs_store_item more; /* what zs_rig_put() stores beside head and body: ETag, 304, stale_until, ... */
 	int listener;
@@ -36,6 +39,9 @@ struct zs_rig {
 /* Moves the calling process into a new cgroup, loads, attaches, listens on a free loopback port. All the
  * sockets it makes from now on belong there. Logged; undone on failure. Errors of zs_object_load. */
 int zs_rig_open(struct zs_rig *rig, enum zs_rig_family family);
+
+/* The same, with room for that many pages and objects. */
+int zs_rig_open_sized(struct zs_rig *rig, enum zs_rig_family family, uint32_t pages, uint32_t entries);
 
 /* Undoes zs_rig_open, also a half-done one. */
 void zs_rig_close(struct zs_rig *rig);

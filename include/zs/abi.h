@@ -270,6 +270,7 @@ ZS_ASSERT_SIZE(struct zs_ctl, 128);
 enum zs_purge_kind {
 	ZS_PURGE_PREFIX = 1, /* host_len bytes of host, then the beginning of a target; host_len 0: any host */
 	ZS_PURGE_TAG,        /* a tag, byte for byte */
+	ZS_PURGE_URL,        /* as ZS_PURGE_PREFIX, but a whole target */
 };
 
 /* The newest ZS_PURGES purges that are not by generation: value of zs_purges at seq % ZS_PURGES. Whoever
