@@ -29,7 +29,8 @@
 #include "object.h"
 #include "origins.h"
 
-#define RIG_PAGES 8192u
+#define RIG_PAGES   8192u
+#define RIG_ENTRIES 4096u
 
 static int programs_attach(struct zs_rig *rig)
 {
@@ -51,14 +52,14 @@ static int store_open(struct zs_rig *rig)
 {
 	struct zs_store_options options = {
 		.index_fd = rig->maps.fd[ZS_MAP_index],
-		.count = RIG_PAGES,
-		.entries = 4096,
+		.count = rig->options.pages,
+		.entries = rig->options.entries,
 		.grace = zs_grace_membarrier,
 	};
 
 	rig->ctl = zs_ctl_map(&rig->maps);
 	rig->generations = zs_map_view(rig->maps.fd[ZS_MAP_gens], ZS_GENERATIONS * sizeof(uint64_t));
-	rig->pages = zs_map_view(rig->maps.fd[ZS_MAP_pages], (size_t)RIG_PAGES * ZS_PAGE_SIZE);
+	rig->pages = zs_map_view(rig->maps.fd[ZS_MAP_pages], (size_t)rig->options.pages * ZS_PAGE_SIZE);
 	if (!rig->ctl || !rig->generations || !rig->pages)
 		return -errno;
 	options.pages = rig->pages;
@@ -111,14 +112,29 @@ static int listener_open(struct zs_rig *rig)
 	return bpf_map_update_elem(rig->maps.fd[ZS_MAP_origins], &key, &value, BPF_ANY) ? -errno : 0;
 }
 
-int zs_rig_open(struct zs_rig *rig, enum zs_rig_family family)
+/* Null: all defaults. */
+static void options_set(struct zs_rig *rig, const struct zs_rig_options *options)
 {
-	struct zs_object_options options = {.pages = RIG_PAGES, .entries = 4096};
+	if (options)
+		rig->options = *options;
+	if (!rig->options.pages)
+		rig->options.pages = RIG_PAGES;
+	if (!rig->options.entries)
+		rig->options.entries = RIG_ENTRIES;
+}
+
+int zs_rig_open(struct zs_rig *rig, enum zs_rig_family family, const struct zs_rig_options *wish)
+{
+	struct zs_object_options options = {0};
 	int err;
 
 	memset(rig, 0, sizeof(*rig));
 	rig->listener = -1;
 	rig->family = family;
+	options_set(rig, wish);
+	options.pages = rig->options.pages;
+	options.entries = rig->options.entries;
+	options.fail_at = rig->options.fail_at;
 	err = zs_cgroup_from_pid(getpid(), rig->home);
 	if (!err)
 		err = zs_cgroup_create_temp(rig->cgroup);
@@ -152,7 +168,7 @@ void zs_rig_close(struct zs_rig *rig)
 	zs_store_destroy(rig->store);
 	unmap(rig->ctl, sizeof(struct zs_ctl));
 	unmap(rig->generations, ZS_GENERATIONS * sizeof(uint64_t));
-	unmap(rig->pages, (size_t)RIG_PAGES * ZS_PAGE_SIZE);
+	unmap(rig->pages, (size_t)rig->options.pages * ZS_PAGE_SIZE);
 	bpf_link__destroy(rig->enrol);
 	bpf_link__destroy(rig->recorder);
 	zs_object_close(rig->obj);

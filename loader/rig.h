@@ -17,10 +17,17 @@ struct bpf_link;
 
 enum zs_rig_family { ZS_RIG_V4, ZS_RIG_V6, ZS_RIG_MAPPED };
 
+struct zs_rig_options {
+	uint32_t pages;   /* of the store; 0: 8192 */
+	uint32_t entries; /* objects at most; 0: 4096 */
+	uint32_t fail_at; /* enum zs_fail: the step of the programs that fails; 0: none */
+};
+
 struct zs_rig {
 	char cgroup[PATH_MAX];
 	char home[PATH_MAX]; /* the cgroup the process came from */
 	enum zs_rig_family family;
+	struct zs_rig_options options; /* defaults filled in */
 	struct zs_bpf *obj;
 	struct bpf_link *enrol, *recorder;
 	struct zs_maps maps;
@@ -34,8 +41,9 @@ struct zs_rig {
 };
 
 /* Moves the calling process into a new cgroup, loads, attaches, listens on a free loopback port. All the
- * sockets it makes from now on belong there. Logged; undone on failure. Errors of zs_object_load. */
-int zs_rig_open(struct zs_rig *rig, enum zs_rig_family family);
+ * sockets it makes from now on belong there. `options` may be null: defaults. Several rigs are closed in the
+ * reverse order. Logged; undone on failure. Errors of zs_object_load. */
+int zs_rig_open(struct zs_rig *rig, enum zs_rig_family family, const struct zs_rig_options *options);
 
 /* Undoes zs_rig_open, also a half-done one. */
 void zs_rig_close(struct zs_rig *rig);
