@@ -134,7 +134,6 @@ int zs_rig_open(struct zs_rig *rig, enum zs_rig_family family, const struct zs_r
 	options_set(rig, wish);
 	options.pages = rig->options.pages;
 	options.entries = rig->options.entries;
-	options.fail_at = rig->options.fail_at;
 	err = zs_cgroup_from_pid(getpid(), rig->home);
 	if (!err)
 		err = zs_cgroup_create_temp(rig->cgroup);

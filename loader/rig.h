@@ -20,7 +20,6 @@ enum zs_rig_family { ZS_RIG_V4, ZS_RIG_V6, ZS_RIG_MAPPED };
 struct zs_rig_options {
 	uint32_t pages;   /* of the store; 0: 8192 */
 	uint32_t entries; /* objects at most; 0: 4096 */
-	uint32_t fail_at; /* enum zs_fail: the step of the programs that fails; 0: none */
 };
 
 struct zs_rig {

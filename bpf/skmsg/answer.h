@@ -183,7 +183,7 @@ static __always_inline int windows_fill(struct sk_msg_md *msg, __u32 first, __u3
 	return 0;
 }
 
-/* The refresh event; once per object. */
+/* The refresh event; once per object, but for events that are lost. */
 static __always_inline void refresh_ask(const struct zs_work *w, struct zs_object *o,
 					const struct zs_ctl *ctl)
 {
@@ -192,6 +192,7 @@ static __always_inline void refresh_ask(const struct zs_work *w, struct zs_objec
 	o->refresh_asked = 1;
 	ev = fails(ZS_FAIL_REFRESH) ? NULL : bpf_ringbuf_reserve(&zs_events, sizeof(*ev), 0);
 	if (!ev) {
+		o->refresh_asked = 0;
 		zs_count(ZS_COUNT_events_lost);
 		return;
 	}
