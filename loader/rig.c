@@ -301,6 +301,11 @@ int zs_rig_head_equal(const char *stored, const char *received, size_t len)
 	return digits >= 2; /* one in each slot at least */
 }
 
+int zs_rig_dispatch(const struct zs_rig *rig)
+{
+	return bpf_program__fd(rig->obj->progs.zs_dispatch);
+}
+
 uint64_t zs_rig_counter(struct zs_rig *rig, int id)
 {
 	uint64_t values[ZS_COUNTERS];

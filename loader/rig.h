@@ -69,6 +69,9 @@ size_t zs_rig_recv(int fd, void *data, size_t want);
 /* Whether a received head equals a stored one, whose slots are blank, and has numbers in the slots. */
 int zs_rig_head_equal(const char *stored, const char *received, size_t len);
 
+/* The program that sockets carry, borrowed: what the kernel counts of its runs includes the tail call's. */
+int zs_rig_dispatch(const struct zs_rig *rig);
+
 /* One counter's value. */
 uint64_t zs_rig_counter(struct zs_rig *rig, int id);
 
