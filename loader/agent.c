@@ -260,7 +260,7 @@ static void config_check(struct agent *a)
 		return;
 	a->config_seq = seq;
 	zs_config_defaults(&new);
-	if (zs_agent_config_take(a->maps, &new)) {
+	if (zs_agent_config_take(a->maps, a->o.max_body, &new)) {
 		zs_config_free(&new);
 		return;
 	}
@@ -451,7 +451,7 @@ static int parts_create(struct agent *a)
 	}
 	zs_config_defaults(&a->config);
 	a->config_seq = __atomic_load_n(&a->ctl->config_seq, __ATOMIC_ACQUIRE);
-	err = zs_agent_config_take(a->maps, &a->config);
+	err = zs_agent_config_take(a->maps, a->o.max_body, &a->config);
 	if (err)
 		return err;
 	__atomic_store_n(&a->ctl->config_done, a->config_seq, __ATOMIC_RELEASE);

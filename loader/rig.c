@@ -54,8 +54,8 @@ static int store_open(struct zs_rig *rig, uint32_t entries)
 {
 	struct zs_store_options options = {
 		.index_fd = rig->maps.fd[ZS_MAP_index],
-		.count = rig->count,
-		.entries = entries,
+		.count = rig->options.pages,
+		.entries = rig->options.entries,
 		.grace = zs_grace_membarrier,
 		.still_wanted = zs_agent_purge_wanted,
 		.user = &rig->purges,
@@ -63,7 +63,7 @@ static int store_open(struct zs_rig *rig, uint32_t entries)
 
 	rig->ctl = zs_ctl_map(&rig->maps);
 	rig->generations = zs_map_view(rig->maps.fd[ZS_MAP_gens], ZS_GENERATIONS * sizeof(uint64_t));
-	rig->pages = zs_map_view(rig->maps.fd[ZS_MAP_pages], (size_t)rig->count * ZS_PAGE_SIZE);
+	rig->pages = zs_map_view(rig->maps.fd[ZS_MAP_pages], (size_t)rig->options.pages * ZS_PAGE_SIZE);
 	rig->purges.ctl = rig->ctl;
 	rig->purges.ring = zs_map_view(rig->maps.fd[ZS_MAP_purges], sizeof(struct zs_purge) * ZS_PURGES);
 	if (!rig->ctl || !rig->generations || !rig->pages || !rig->purges.ring)
@@ -118,20 +118,28 @@ static int listener_open(struct zs_rig *rig)
 	return bpf_map_update_elem(rig->maps.fd[ZS_MAP_origins], &key, &value, BPF_ANY) ? -errno : 0;
 }
 
-int zs_rig_open(struct zs_rig *rig, enum zs_rig_family family)
+/* Null: all defaults. */
+static void options_set(struct zs_rig *rig, const struct zs_rig_options *options)
 {
-	return zs_rig_open_sized(rig, family, RIG_PAGES, RIG_ENTRIES);
+	if (options)
+		rig->options = *options;
+	if (!rig->options.pages)
+		rig->options.pages = RIG_PAGES;
+	if (!rig->options.entries)
+		rig->options.entries = RIG_ENTRIES;
 }
 
-int zs_rig_open_sized(struct zs_rig *rig, enum zs_rig_family family, uint32_t pages, uint32_t entries)
+int zs_rig_open(struct zs_rig *rig, enum zs_rig_family family, const struct zs_rig_options *wish)
 {
-	struct zs_object_options options = {.pages = pages, .entries = entries};
+	struct zs_object_options options = {0};
 	int err;
 
 	memset(rig, 0, sizeof(*rig));
 	rig->listener = -1;
 	rig->family = family;
-	rig->count = pages;
+	options_set(rig, wish);
+	options.pages = rig->options.pages;
+	options.entries = rig->options.entries;
 	err = zs_cgroup_from_pid(getpid(), rig->home);
 	if (!err)
 		err = zs_cgroup_create_temp(rig->cgroup);
@@ -165,7 +173,7 @@ void zs_rig_close(struct zs_rig *rig)
 	zs_store_destroy(rig->store);
 	unmap(rig->ctl, sizeof(struct zs_ctl));
 	unmap(rig->generations, ZS_GENERATIONS * sizeof(uint64_t));
-	unmap(rig->pages, (size_t)rig->count * ZS_PAGE_SIZE);
+	unmap(rig->pages, (size_t)rig->options.pages * ZS_PAGE_SIZE);
 	unmap(rig->purges.ring, sizeof(struct zs_purge) * ZS_PURGES);
 	bpf_link__destroy(rig->enrol);
 	bpf_link__destroy(rig->recorder);
@@ -300,6 +308,11 @@ int zs_rig_head_equal(const char *stored, const char *received, size_t len)
 		digits++;
 	}
 	return digits >= 2; /* one in each slot at least */
+}
+
+int zs_rig_dispatch(const struct zs_rig *rig)
+{
+	return bpf_program__fd(rig->obj->progs.zs_dispatch);
 }
 
 uint64_t zs_rig_counter(struct zs_rig *rig, int id)

@@ -4,6 +4,7 @@
  * dialer program asked for, and raises a generation when an unsafe request succeeded, before the dialer
  * can read the response. Has no effect on the packet or the socket: it always returns 1.
  */
+#include <zs/bpf/fails.h>
 #include "segment.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -156,7 +157,7 @@ static __always_inline int copy_payload(struct __sk_buff *skb, const struct zs_c
 
 		if (len > ZS_RECORD_CHUNK)
 			len = ZS_RECORD_CHUNK;
-		if (emit(skb, ctl, r, s, done, len, flags)) {
+		if (fails(ZS_FAIL_PAYLOAD) || emit(skb, ctl, r, s, done, len, flags)) {
 			zs_count(ZS_COUNT_events_lost);
 			return -1;
 		}

@@ -23,11 +23,13 @@ static struct zs_instance instance;
 
 static int open_sized(uint32_t pages, uint32_t entries)
 {
+	const struct zs_rig_options options = {.pages = pages, .entries = entries};
+
 	kern_guard();
 	strcpy(kern.mount, "/tmp/zs-kern-XXXXXX");
 	if (!mkdtemp(kern.mount) || mount("bpf", kern.mount, "bpf", 0, NULL) ||
 	    zs_instance_init(&instance, kern.mount, "kern", false) ||
-	    zs_rig_open_sized(&kern.rig, ZS_RIG_V4, pages, entries))
+	    zs_rig_open(&kern.rig, ZS_RIG_V4, &options))
 		return -1;
 	memcpy(kern.cgroup, kern.rig.cgroup, sizeof(kern.cgroup));
 	return zs_pin_publish(&instance, kern.rig.obj);
