@@ -143,6 +143,8 @@ static bool narrower(const struct zs_request *r)
 
 	if (zs_request_answerable(r))
 		return false;
+	if (!memcmp(r->head, "PRI ", 4)) /* to the oracle it begins HTTP/2's preface, and nothing else */
+		return !memcmp(&r->head[r->line[0].end], " HTTP/1.1\r", 10);
 	switch (oracle.error) {
 	case HPE_INVALID_URL: /* of other forms than origin-form it takes few */
 		return r->head[r->line[0].value] != '/';
@@ -150,9 +152,6 @@ static bool narrower(const struct zs_request *r)
 		while (zs_has(r, ZS_SLOT_CL) && *behind == ' ')
 			behind++;
 		return *behind == '\t';
-	case HPE_INVALID_CONSTANT: /* PRI as a method of HTTP/1.1 */
-	case HPE_INVALID_METHOD:
-		return !memcmp(r->head, "PRI ", 4);
 	default:
 		return false;
 	}

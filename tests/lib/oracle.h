@@ -75,7 +75,7 @@ static inline int oracle_name(llhttp_t *parser, const char *at, size_t len)
 	struct oracle_message *m = oracle_now(parser);
 	struct oracle *o = parser->data;
 
-	if (m->fields < ORACLE_FIELDS)
+	if (m->fields < ORACLE_FIELDS && !m->has_head) /* not a trailer's */
 		oracle_extend(o, &m->field[m->fields].name, &o->name_open, at, len);
 	return 0;
 }
@@ -85,7 +85,7 @@ static inline int oracle_value(llhttp_t *parser, const char *at, size_t len)
 	struct oracle_message *m = oracle_now(parser);
 	struct oracle *o = parser->data;
 
-	if (m->fields < ORACLE_FIELDS)
+	if (m->fields < ORACLE_FIELDS && !m->has_head)
 		oracle_extend(o, &m->field[m->fields].value, &o->value_open, at, len);
 	return 0;
 }
@@ -99,10 +99,10 @@ static inline int oracle_field_end(llhttp_t *parser)
 {
 	struct oracle_message *m = oracle_now(parser);
 	struct oracle *o = parser->data;
-	struct oracle_span *value = &m->field[m->fields].value;
+	struct oracle_span *value = &m->field[m->fields % ORACLE_FIELDS].value;
 
 	o->name_open = o->value_open = false;
-	if (m->fields++ >= ORACLE_FIELDS)
+	if (m->has_head || m->fields++ >= ORACLE_FIELDS)
 		return 0;
 	while (value->len && oracle_blank(o->text[value->at])) {
 		value->at++;

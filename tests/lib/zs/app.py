@@ -8,6 +8,14 @@
     vary=VALUE    Vary                        status=N    status of GET and HEAD
     delay=MS      waits before answering      close=1     closes the connection afterwards
 
+What a careless application does, so that caches in front of it can be poisoned:
+
+    echo=NAMES    names, with commas, of request fields that the text repeats; "body" is the body
+    when=NAME~N   status N if the request has that field; NAME may also be "upper-host", "high" or
+                  "longer" (the head, than 1000 bytes)
+    inject=VALUE  a field with that value as it came, line ends included
+    location=1    Location is made from X-Forwarded-Scheme and X-Forwarded-Host
+
 Any other method reads its body and answers with its digest and length; `X-Status: N` in the request
 sets the status, and a 2xx or 3xx raises the version that later GETs of the same URL name.
 /_log and /_reset, sent to this port directly, tell and clear what was counted.
@@ -23,7 +31,7 @@ import random
 import time
 import zlib
 from collections import Counter
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
 REASONS = {200: "OK", 201: "Created", 204: "No Content", 303: "See Other", 400: "Bad Request",
            403: "Forbidden", 404: "Not Found", 500: "Internal Server Error"}
@@ -73,24 +81,52 @@ def chunks(body):
     return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
 
 
-def answer_read(method, target, close):
-    """GET and HEAD."""
+def has(asked, name, head):
+    """Whether a request is what `when` waits for."""
+    if name == "longer":
+        return len(head) > 1000
+    if name == "high":
+        return any(char > "~" for char in head)
+    if name == "upper-host":
+        return asked.get("host", "") != asked.get("host", "").lower()
+    return name in asked
+
+
+def careless(want, asked, head, body):
+    """What the careless parameters ask for: (words of the text, fields, status)."""
+    words, fields, status = "", [], int(want.get("status", 200))
+    if "echo" in want:
+        seen = {**asked, "body": body}
+        words = " saw=" + "|".join(quote(seen.get(name, "-"), safe="") for name in want["echo"].split(","))
+    if "when" in want:
+        name, _, number = want["when"].partition("~")
+        status = int(number) if has(asked, name, head) else status
+    if "inject" in want:
+        fields.append(("X-Injected", want["inject"]))
+    if "location" in want:
+        fields.append(("Location", f"{asked.get('x-forwarded-scheme', 'https')}://{asked.get('x-forwarded-host')}/"))
+    return words, fields, status
+
+
+def answer_read(method, target, asked, head, given, close):
+    """GET and HEAD. `asked` are the request's fields, `head` is all of them as text, `given` the body."""
     want = parameters(target)
     size = int(want.get("size", 0))
-    fields = [("Cache-Control", want["cc"])] if "cc" in want else []
+    words, fields, status = careless(want, asked, head, given)
+    fields += [("Cache-Control", want["cc"])] if "cc" in want else []
     if "bin" in want:
         body = binary(target, size)
         fields += [("Content-Type", "application/octet-stream"), ("ETag", f'"{zlib.crc32(body):x}"'),
                    ("X-Kind", "binary")]
     else:
         text = (f"{target} nonce={next(State.nonce)} version={State.versions[target]} "
-                f"made={time.monotonic():.6f}\n")
+                f"made={time.monotonic():.6f}{words}\n")
         body = text.ljust(size, ".").encode("latin-1")
         fields.append(("Content-Type", "text/plain; charset=utf-8"))
     fields += [(name, want[key]) for key, name in (("sc", "Set-Cookie"), ("vary", "Vary")) if key in want]
     if close:
         fields.append(("Connection", "close"))
-    return message(int(want.get("status", 200)), fields, body, want.get("te") == "chunked", method == "HEAD")
+    return message(status, fields, body, want.get("te") == "chunked", method == "HEAD")
 
 
 def answer_write(method, target, fields, body, close):
@@ -117,6 +153,7 @@ class Body:
 
     def __init__(self, length, chunked):
         self.hash = hashlib.sha256()
+        self.start = b""
         self.length = 0
         self.left = 0 if chunked else length
         self.chunked = chunked
@@ -126,6 +163,7 @@ class Body:
         part = bytes(buffer[:self.left])
         del buffer[:len(part)]
         self.hash.update(part)
+        self.start = (self.start + part)[:200]
         self.length += len(part)
         self.left -= len(part)
         return self.left == 0
@@ -200,11 +238,11 @@ class Connection(asyncio.Protocol):
             if not colon:
                 raise ValueError("field line without a colon")
             fields[name.lower()] = value.strip()
-        self.head = method, target, fields
+        self.head = method, target, fields, "\n".join(lines)
         self.body = Body(int(fields.get("content-length", 0)), "transfer-encoding" in fields)
 
     def finish(self):
-        (method, target, fields), body = self.head, self.body
+        (method, target, fields, head), body = self.head, self.body
         self.head = self.body = None
         if target.startswith("/_"):
             self.transport.write(answer_control(target))
@@ -213,7 +251,7 @@ class Connection(asyncio.Protocol):
         self.served += 1
         close = self.served >= self.limit or "close" in parameters(target)
         if method in ("GET", "HEAD"):
-            answer = answer_read(method, target, close)
+            answer = answer_read(method, target, fields, head, body.start.decode("latin-1"), close)
         else:
             answer = answer_write(method, target, fields, body, close)
         delay = float(parameters(target).get("delay", 0)) / 1000
