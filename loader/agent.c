@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -18,9 +19,12 @@
 #include "clock.h"
 #include "counters.h"
 #include "agent_config.h"
+#include "asked.h"
 #include "config.h"
+#include "classes.h"
 #include "holdoff.h"
 #include "ingest.h"
+#include "location.h"
 #include "log.h"
 #include "object.h"
 #include "origins.h"
@@ -60,6 +64,7 @@ struct agent {
 	struct zs_ingest ingest;
 	struct zs_budget budget;
 	uint64_t ends[ZS_RECORDING_ENDS];
+	uint64_t located; /* targets made void by Location and Content-Location */
 	uint64_t reported, upkept; /* boot-time ns */
 	int epoll;
 	unsigned int events; /* since the last poll */
@@ -83,6 +88,33 @@ static int recording_head(void *user, const struct zs_asked *asked, const struct
 	return zs_ingest_judge(&a->ingest, asked, response, arrived) == ZS_POLICY_STORE;
 }
 
+/* Raises the generation of one more target. Its key has the Host that the request had. */
+static void target_void(void *user, const struct zs_asked *asked, struct zs_text target)
+{
+	struct agent *a = user;
+	char host[ZS_HOST_MAX + 1], sent[ZS_TARGET_MAX + 1], canonical[ZS_TARGET_MAX + 1];
+	struct zs_key key = asked->key;
+	struct zs_text visited, path;
+	uint32_t bucket;
+
+	zs_asked_place(asked, &visited, &path);
+	snprintf(host, sizeof(host), "%.*s", (int)visited.len, (const char *)visited.p);
+	snprintf(sent, sizeof(sent), "%.*s", (int)target.len, (const char *)target.p);
+	if (zs_key_canonical(a->maps, a->ctl, host, sent, canonical))
+		snprintf(canonical, sizeof(canonical), "%s", sent);
+	key.target_len = (uint16_t)strlen(canonical);
+	memset(key.text + zs_key_target_at(&key), 0, zs_pad8(key.target_len));
+	memcpy(key.text + zs_key_target_at(&key), canonical, key.target_len);
+	bucket = zs_key_bucket(&key, a->ctl->seed[0], a->ctl->seed[1]);
+	__atomic_fetch_add(&a->generations[bucket], 1, __ATOMIC_SEQ_CST);
+	a->located++;
+}
+
+static void recording_unsafe(void *user, const struct zs_asked *asked, const struct zs_response *response)
+{
+	zs_location_targets(asked, response, target_void, user);
+}
+
 static int recording_whole(void *user, const struct zs_asked *asked, const struct zs_response *response,
 			   const struct zs_body *body, uint64_t arrived)
 {
@@ -102,6 +134,8 @@ static void recording_end(void *user, const struct zs_asked *asked, uint64_t rec
 
 	a->ends[how]++;
 	__atomic_store_n(&a->stop[ZS_STOP_SLOT(record)], record, __ATOMIC_RELEASE);
+	if (how == ZS_RECORDING_UNSAFE)
+		return;
 	if (how == ZS_RECORDING_STORED)
 		zs_holdoff_clear(a->maps->fd[ZS_MAP_holdoff], asked->digest);
 	else if (how != ZS_RECORDING_BROKEN)
@@ -171,11 +205,11 @@ static json_t *agent_json(const struct agent *a)
 					       (json_int_t)a->ends[ZS_RECORDING_LARGE], "recorded_malformed",
 					       (json_int_t)a->ends[ZS_RECORDING_MALFORMED], "recorded_broken",
 					       (json_int_t)a->ends[ZS_RECORDING_BROKEN]));
-	json_object_update_new(json, json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "fetches", (json_int_t)r.fetched,
+	json_object_update_new(json, json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "fetches", (json_int_t)r.fetched,
 					       "fetches_failed", (json_int_t)r.failed, "fetches_refused",
 					       (json_int_t)r.refused, "fetches_revalidated",
 					       (json_int_t)r.revalidated, "fetches_dropped", (json_int_t)r.dropped,
-					       "rules", (json_int_t)a->config.rule_count));
+					       "rules", (json_int_t)a->config.rule_count, "located", (json_int_t)a->located));
 	json_object_set_new(json, "decisions", reasons_json(a));
 	return json;
 }
@@ -361,6 +395,7 @@ static int parts_create(struct agent *a)
 	struct zs_recordings_owner owner = {
 		.user = a,
 		.head = recording_head,
+		.unsafe = recording_unsafe,
 		.whole = recording_whole,
 		.end = recording_end,
 		.max_body = a->o.max_body,

@@ -3,6 +3,7 @@
 #ifndef ZS_INGEST_H
 #define ZS_INGEST_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <zs/abi.h>
 
@@ -22,6 +23,7 @@ struct zs_asked {
 	uint32_t flush;
 	uint32_t key_len;
 	uint32_t head_len;
+	bool unsafe; /* its response is looked at for Location alone */
 	struct zs_key key;
 	uint8_t head[ZS_HEAD_MAX];
 };

@@ -59,6 +59,8 @@ void zs_recordings_destroy(struct zs_recordings *r)
 
 static void end(struct zs_recordings *r, struct recording **at, enum zs_recording_end how)
 {
+	if ((*at)->asked.unsafe)
+		how = ZS_RECORDING_UNSAFE;
 	r->owner.end(r->owner.user, &(*at)->asked, (*at)->record, how);
 	release(r, at);
 }
@@ -81,6 +83,7 @@ static void asked_fill(struct zs_asked *a, const struct zs_event_request *ev)
 	a->flush = ev->flush;
 	a->key_len = ev->key_len;
 	a->head_len = ev->head_len;
+	a->unsafe = ev->ev.kind == ZS_EVENT_UNSAFE;
 	a->key = ev->key;
 	memcpy(a->head, ev->head, ev->head_len);
 }
@@ -126,6 +129,11 @@ static int progress(struct zs_recordings *r, struct recording *x)
 		if (err)
 			return err == -EAGAIN ? err : ZS_RECORDING_MALFORMED;
 		x->parsed = 1;
+		if (x->asked.unsafe) {
+			if (r->owner.unsafe)
+				r->owner.unsafe(r->owner.user, &x->asked, &x->response);
+			return ZS_RECORDING_UNSAFE;
+		}
 		if (!r->owner.head(r->owner.user, &x->asked, &x->response, x->arrived))
 			return ZS_RECORDING_REFUSED;
 	}
@@ -178,7 +186,7 @@ void zs_recordings_event(struct zs_recordings *r, const void *event, size_t size
 
 	if (size < sizeof(*ev))
 		return;
-	if (ev->kind == ZS_EVENT_REQUEST)
+	if (ev->kind == ZS_EVENT_REQUEST || ev->kind == ZS_EVENT_UNSAFE)
 		request_event(r, event, size);
 	else if (ev->kind == ZS_EVENT_DATA)
 		data_event(r, event, size);

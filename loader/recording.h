@@ -18,6 +18,7 @@ enum zs_recording_end {
 	ZS_RECORDING_REFUSED,   /* the head said no */
 	ZS_RECORDING_LARGE,     /* longer than the limit */
 	ZS_RECORDING_MALFORMED, /* not a response that can be stored with certainty */
+	ZS_RECORDING_UNSAFE,    /* of an unsafe request: there is nothing to store, however it ended */
 	ZS_RECORDING_BROKEN,    /* bytes missing, twice, or the connection went on */
 	ZS_RECORDING_ENDS,
 };
@@ -29,6 +30,8 @@ struct zs_recordings_owner {
 	/* The head is there: 1 to go on, 0 to stop. */
 	int (*head)(void *user, const struct zs_asked *asked, const struct zs_response *response,
 		    uint64_t arrived);
+	/* The head of the response to an unsafe request is there. May be null. */
+	void (*unsafe)(void *user, const struct zs_asked *asked, const struct zs_response *response);
 	/* The response is whole: 0 if it was stored. */
 	int (*whole)(void *user, const struct zs_asked *asked, const struct zs_response *response,
 		     const struct zs_body *body, uint64_t arrived);

@@ -156,6 +156,8 @@ static __always_inline int request_message(struct sk_msg_md *msg, struct zs_conn
 		passive(c, 1);
 		return 0;
 	}
+	if (!(w->request.flags & ZS_REQ_SAFE))
+		unsafe_record(w, id, ctl, c);
 	if (scan == ZS_SCAN_BAD) {
 		passive(c, 0);
 		return 0;

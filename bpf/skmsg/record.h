@@ -53,7 +53,7 @@ static __always_inline void head_to_event(struct zs_work *w)
 
 /* Announces the recording to the agent. `generation` and `flush` are read before the request leaves, so
  * that whatever is invalidated from now on invalidates this response too. */
-__attribute__((noinline)) int zs_record_announce(__u32 id, __u64 cookie, __u64 record)
+__attribute__((noinline)) int zs_record_announce(__u32 id, __u64 cookie, __u64 record, __u32 kind)
 {
 	struct zs_work *w = work_get(id);
 	struct zs_ctl *ctl = zs_ctl_get();
@@ -68,7 +68,7 @@ __attribute__((noinline)) int zs_record_announce(__u32 id, __u64 cookie, __u64 r
 	if (!generation || len < 1 || len > ZS_HEAD_MAX)
 		return -1;
 	head_to_event(w);
-	w->event.ev.kind = ZS_EVENT_REQUEST;
+	w->event.ev.kind = kind;
 	w->event.ev.len = __builtin_offsetof(struct zs_event_request, head) + len;
 	w->event.ev.cookie = cookie;
 	w->event.ev.record = record;
@@ -84,12 +84,22 @@ __attribute__((noinline)) int zs_record_announce(__u32 id, __u64 cookie, __u64 r
 				  ctl->awake ? BPF_RB_NO_WAKEUP : BPF_RB_FORCE_WAKEUP);
 }
 
+static __always_inline int record_begin(__u32 id, struct zs_conn *c, enum zs_event_kind kind)
+{
+	__u64 record = c->cookie << 20 | (c->turn & 0xfffff);
+
+	if (zs_record_announce(id, c->cookie, record, kind)) {
+		zs_count(ZS_COUNT_events_lost);
+		return -1;
+	}
+	c->record_next = record;
+	return 0;
+}
+
 /* After a miss. Sets conn.record_next when the response is to be recorded. */
 static __always_inline void record_consider(struct zs_work *w, __u32 id, struct zs_ctl *ctl,
 					    struct zs_conn *c)
 {
-	__u64 record;
-
 	if (w->request.flags & ZS_REQ_HEAD)
 		return;
 	if (w->request.flags & ZS_REQ_NOFILL) {
@@ -108,13 +118,8 @@ static __always_inline void record_consider(struct zs_work *w, __u32 id, struct 
 		zs_count(ZS_COUNT_over_budget);
 		return;
 	}
-	record = c->cookie << 20 | (c->turn & 0xfffff);
-	if (zs_record_announce(id, c->cookie, record)) {
-		zs_count(ZS_COUNT_events_lost);
-		return;
-	}
-	c->record_next = record;
-	zs_count(ZS_COUNT_recorded);
+	if (!record_begin(id, c, ZS_EVENT_REQUEST))
+		zs_count(ZS_COUNT_recorded);
 }
 
 /* Marks the turn of an unsafe request: its successful response will invalidate the target's bucket. */
@@ -124,6 +129,17 @@ static __always_inline void unsafe_mark(struct zs_work *w, __u32 id, struct zs_c
 		return;
 	zs_count(ZS_COUNT_unsafe);
 	c->unsafe = 1 + (w->bucket & (ZS_GENERATIONS - 1));
+}
+
+/* RFC 9111 4.4: the targets that Location and Content-Location of its successful response name are void, too.
+ * That is for the agent to find out, a moment later, and within the recording budget. */
+static __always_inline void unsafe_record(struct zs_work *w, __u32 id, struct zs_ctl *ctl, struct zs_conn *c)
+{
+	if (!c->unsafe || !w->request.head_len || ctl->tokens <= 0 || ctl->paused)
+		return;
+	__sync_fetch_and_add(&ctl->tokens, -1);
+	w->event.ev.time = bpf_ktime_get_boot_ns();
+	record_begin(id, c, ZS_EVENT_UNSAFE);
 }
 
 #endif

@@ -299,6 +299,7 @@ enum zs_event_kind {
 	ZS_EVENT_REQUEST = 1, /* a miss whose response is being recorded: struct zs_event_request */
 	ZS_EVENT_DATA,        /* payload of a recorded response: struct zs_event_data */
 	ZS_EVENT_REFRESH,     /* a hit near the end of freshness: struct zs_event_refresh */
+	ZS_EVENT_UNSAFE,      /* an unsafe request whose response is recorded, for its Location; as REQUEST */
 };
 
 struct zs_event {

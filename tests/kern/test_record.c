@@ -230,9 +230,24 @@ static void test_unfit(void **state)
 	assert_int_equal(kern_count(ZS_COUNT_unfit), 1);
 	kern_pass("GET /unfit HTTP/1.1\r\nHost: rig\r\nCookie: a=b\r\n\r\n");
 	kern_pass("HEAD /unfit HTTP/1.1\r\nHost: rig\r\n\r\n");
-	kern_pass("POST /unfit HTTP/1.1\r\nHost: rig\r\nContent-Length: 0\r\n\r\n");
 	kern.rig.ctl->paused = 1;
 	kern_miss("/unfit");
+	kern_pass("POST /unfit HTTP/1.1\r\nHost: rig\r\nContent-Length: 0\r\n\r\n");
+	events_none();
+}
+
+/* The response to an unsafe request is copied for the sake of its Location, but announced as what it is. */
+static void test_unsafe(void **state)
+{
+	(void)state;
+	kern_pass("POST /unsafe HTTP/1.1\r\nHost: rig\r\nContent-Length: 0\r\n\r\n");
+	events_read();
+	assert_int_equal(events.requests, 0);
+	assert_true(events.data > 0);
+	assert_int_equal(kern_count(ZS_COUNT_recorded), 0);
+	events_reset();
+	kern.rig.ctl->tokens = 0; /* it is bounded by the budget of recordings */
+	kern_pass("POST /unsafe HTTP/1.1\r\nHost: rig\r\nContent-Length: 0\r\n\r\n");
 	events_none();
 }
 
@@ -266,6 +281,7 @@ int main(void)
 		EVENTS_TEST(test_far_above_cap), EVENTS_TEST(test_stop),
 		EVENTS_TEST(test_budget),	 EVENTS_TEST(test_half_budget),
 		EVENTS_TEST(test_holdoff),	 EVENTS_TEST(test_unfit),
+		EVENTS_TEST(test_unsafe),
 		EVENTS_TEST(test_ring_full),
 	};
 	const struct CMUnitTest last[] = {KERN_LAST};

@@ -368,7 +368,7 @@ static void test_malformed_requests(void **state)
 	for (size_t size = 0; size < fixed + ev.head_len; size++)
 		give(&ev, size);
 	for (uint32_t kind = 0; kind < 300; kind++) {
-		ev.ev.kind = kind == ZS_EVENT_REQUEST ? UINT32_MAX : kind;
+		ev.ev.kind = kind == ZS_EVENT_REQUEST || kind == ZS_EVENT_UNSAFE ? UINT32_MAX : kind;
 		give(&ev, ev.ev.len);
 	}
 	ev = request(1, 1, 50);

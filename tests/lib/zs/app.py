@@ -7,18 +7,14 @@
     te=chunked    chunked body                sc=VALUE    Set-Cookie
     vary=VALUE    Vary                        status=N    status of GET and HEAD
     delay=MS      waits before answering      close=1     closes the connection afterwards
-
-What a careless application does, so that caches in front of it can be poisoned:
-
-    echo=NAMES    names, with commas, of request fields that the text repeats; "body" is the body
-    when=NAME~N   status N if the request has that field; NAME may also be "upper-host", "high" or
-                  "longer" (the head, than 1000 bytes)
-    inject=VALUE  a field with that value as it came, line ends included
-    location=1    Location is made from X-Forwarded-Scheme and X-Forwarded-Host
+    etag=VALUE    ETag, and 304 if the request has it in If-None-Match
+    tags=VALUE    Surrogate-Key               lc=VALUE    Location
+    echo, when, inject                        see careless.py
 
 Any other method reads its body and answers with its digest and length; `X-Status: N` in the request
 sets the status, and a 2xx or 3xx raises the version that later GETs of the same URL name.
-/_log and /_reset, sent to this port directly, tell and clear what was counted.
+/_log and /_reset, sent to this port directly, tell and clear what was counted; after /_fail every GET of
+/app/may-fail... is answered with 503, until /_heal.
 """
 
 import argparse
@@ -31,7 +27,9 @@ import random
 import time
 import zlib
 from collections import Counter
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl
+
+import careless
 
 REASONS = {200: "OK", 201: "Created", 204: "No Content", 303: "See Other", 400: "Bad Request",
            403: "Forbidden", 404: "Not Found", 500: "Internal Server Error"}
@@ -44,6 +42,7 @@ class State:
     versions = Counter()
     requests = Counter()
     connections = 0
+    failing = False
 
 
 @functools.lru_cache(maxsize=4096)
@@ -81,51 +80,31 @@ def chunks(body):
     return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
 
 
-def has(asked, name, head):
-    """Whether a request is what `when` waits for."""
-    if name == "longer":
-        return len(head) > 1000
-    if name == "high":
-        return any(char > "~" for char in head)
-    if name == "upper-host":
-        return asked.get("host", "") != asked.get("host", "").lower()
-    return name in asked
-
-
-def careless(want, asked, head, body):
-    """What the careless parameters ask for: (words of the text, fields, status)."""
-    words, fields, status = "", [], int(want.get("status", 200))
-    if "echo" in want:
-        seen = {**asked, "body": body}
-        words = " saw=" + "|".join(quote(seen.get(name, "-"), safe="") for name in want["echo"].split(","))
-    if "when" in want:
-        name, _, number = want["when"].partition("~")
-        status = int(number) if has(asked, name, head) else status
-    if "inject" in want:
-        fields.append(("X-Injected", want["inject"]))
-    if "location" in want:
-        fields.append(("Location", f"{asked.get('x-forwarded-scheme', 'https')}://{asked.get('x-forwarded-host')}/"))
-    return words, fields, status
-
-
-def answer_read(method, target, asked, head, given, close):
-    """GET and HEAD. `asked` are the request's fields, `head` is all of them as text, `given` the body."""
+def answer_read(method, target, sent, head, given, close):
+    """GET and HEAD. `sent` are the request's fields, `head` is the whole head, `given` the body, as text."""
     want = parameters(target)
+    if State.failing and target.startswith("/app/may-fail"):
+        return message(503, [("Retry-After", "1")], b"failing\n")
+    if "etag" in want and want["etag"] in sent.get("if-none-match", ""):
+        State.requests[f"304 {target}"] += 1
+        fields = [("ETag", want["etag"])] + ([("Cache-Control", want["cc"])] if "cc" in want else [])
+        return message(304, fields, b"")
     size = int(want.get("size", 0))
-    words, fields, status = careless(want, asked, head, given)
-    fields += [("Cache-Control", want["cc"])] if "cc" in want else []
+    fields = ([("Cache-Control", want["cc"])] if "cc" in want else []) + careless.fields(want)
     if "bin" in want:
         body = binary(target, size)
         fields += [("Content-Type", "application/octet-stream"), ("ETag", f'"{zlib.crc32(body):x}"'),
                    ("X-Kind", "binary")]
     else:
         text = (f"{target} nonce={next(State.nonce)} version={State.versions[target]} "
-                f"made={time.monotonic():.6f}{words}\n")
+                f"made={time.monotonic():.6f}{careless.words(want, sent, given)}\n")
         body = text.ljust(size, ".").encode("latin-1")
         fields.append(("Content-Type", "text/plain; charset=utf-8"))
-    fields += [(name, want[key]) for key, name in (("sc", "Set-Cookie"), ("vary", "Vary")) if key in want]
+    fields += [(name, want[key]) for key, name in (("sc", "Set-Cookie"), ("vary", "Vary"), ("etag", "ETag"),
+                                                 ("tags", "Surrogate-Key"), ("lc", "Location")) if key in want]
     if close:
         fields.append(("Connection", "close"))
+    status = careless.status(want, sent, head)
     return message(status, fields, body, want.get("te") == "chunked", method == "HEAD")
 
 
@@ -141,6 +120,8 @@ def answer_write(method, target, fields, body, close):
 
 
 def answer_control(target):
+    if target in ("/_fail", "/_heal"):
+        State.failing = target == "/_fail"
     if target == "/_reset":
         State.requests.clear()
         State.connections = 0

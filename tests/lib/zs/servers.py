@@ -74,6 +74,10 @@ class App:
     def reset(self):
         self._control("/_reset")
 
+    def failing(self, on):
+        """From now on GETs below /app/may-fail are answered with 503, or no more."""
+        self._control("/_fail" if on else "/_heal")
+
     def stop(self):
         self.process.stop()
 
