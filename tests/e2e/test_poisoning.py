@@ -2,9 +2,13 @@
 """Web cache poisoning: an attacker's request makes a careless application answer in a way that a visitor must not
 see; the visitor's plain request for the same URL gets the clean answer, from the upstream and then from the store.
 
-Each technique is one row: what is sent, and what must come of it at the upstream. FOOLED: the application falls for
-it, every time, and nothing of that is stored. REPLACED: Caddy puts a value of its own in the field's place. REFUSED:
-Caddy does not pass it on. KEYED: it is stored, under a key that no visitor's request has. None: whatever. Deception and other paths: test_deception.py; what an upstream sends: test_splitting.py.
+Each technique is one row: what is sent, and what must come of it.
+    FOOLED    the application falls for it, every time, and nothing of that is stored
+    REPLACED  Caddy puts a value of its own in the field's place
+    REFUSED   Caddy does not pass it on
+    KEYED     it is stored, under a key that no visitor's request has
+    None      whatever
+Other paths and parameters: test_deception.py; what an upstream sends: test_splitting.py.
 """
 
 import dataclasses
@@ -385,7 +389,8 @@ class Poisoning(suite.Case):
                     self.assertEqual((plain.told["saw"] == EVIL, plain.hit), (False, False), name)
             time.sleep(0.3)
         for name in INERT:
-            self.assertEqual(self.world.app.requests()[f"GET /app/inert-{name}?{LIVE}&echo={name}&vary={name}"], 8, name)
+            url = f"/app/inert-{name}?{LIVE}&echo={name}&vary={name}"
+            self.assertEqual(self.world.app.requests()[f"GET {url}"], 8, name)
 
     def test_smuggling_to_caddy(self):
         self.stick(SMUGGLING)
