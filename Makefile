@@ -152,7 +152,14 @@ $(B)/tests/fuzz/%: tests/fuzz/%.c $(B)/gen/zs.skel.h $(FUZZ_SRC) $(wildcard incl
 	$(call say,FUZZ,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(CPPFLAGS_ALL) -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined \
-		-fno-sanitize-recover=undefined -o $@ $< $(FUZZ_SRC) $(LDLIBS_ALL)
+		-fno-sanitize-recover=undefined $(FUZZ_CFLAGS) -o $@ $< $(FUZZ_SRC) $(FUZZ_LIBS) $(LDLIBS_ALL)
+
+# One of them compares with a parser that others wrote: tools/oracle.
+$(B)/tests/fuzz/fuzz_differential: FUZZ_CFLAGS := -I$(B)/oracle
+$(B)/tests/fuzz/fuzz_differential: FUZZ_LIBS := $(B)/oracle/libllhttp.a
+$(B)/tests/fuzz/fuzz_differential: tests/lib/oracle.h | $(B)/oracle/.done
+$(B)/oracle/.done: tools/oracle
+	@tools/oracle $(@D)
 
 fuzz:
 	@tools/deps fuzz

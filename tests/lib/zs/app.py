@@ -9,6 +9,7 @@
     delay=MS      waits before answering      close=1     closes the connection afterwards
     etag=VALUE    ETag, and 304 if the request has it in If-None-Match
     tags=VALUE    Surrogate-Key               lc=VALUE    Location
+    echo, when, inject                        see careless.py
 
 Any other method reads its body and answers with its digest and length; `X-Status: N` in the request
 sets the status, and a 2xx or 3xx raises the version that later GETs of the same URL name.
@@ -27,6 +28,8 @@ import time
 import zlib
 from collections import Counter
 from urllib.parse import parse_qsl
+
+import careless
 
 REASONS = {200: "OK", 201: "Created", 204: "No Content", 303: "See Other", 400: "Bad Request",
            403: "Forbidden", 404: "Not Found", 500: "Internal Server Error"}
@@ -77,8 +80,8 @@ def chunks(body):
     return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
 
 
-def answer_read(method, target, sent, close):
-    """GET and HEAD."""
+def answer_read(method, target, sent, head, given, close):
+    """GET and HEAD. `sent` are the request's fields, `head` is the whole head, `given` the body, as text."""
     want = parameters(target)
     if State.failing and target.startswith("/app/may-fail"):
         return message(503, [("Retry-After", "1")], b"failing\n")
@@ -87,21 +90,22 @@ def answer_read(method, target, sent, close):
         fields = [("ETag", want["etag"])] + ([("Cache-Control", want["cc"])] if "cc" in want else [])
         return message(304, fields, b"")
     size = int(want.get("size", 0))
-    fields = [("Cache-Control", want["cc"])] if "cc" in want else []
+    fields = ([("Cache-Control", want["cc"])] if "cc" in want else []) + careless.fields(want)
     if "bin" in want:
         body = binary(target, size)
         fields += [("Content-Type", "application/octet-stream"), ("ETag", f'"{zlib.crc32(body):x}"'),
                    ("X-Kind", "binary")]
     else:
         text = (f"{target} nonce={next(State.nonce)} version={State.versions[target]} "
-                f"made={time.monotonic():.6f}\n")
+                f"made={time.monotonic():.6f}{careless.words(want, sent, given)}\n")
         body = text.ljust(size, ".").encode("latin-1")
         fields.append(("Content-Type", "text/plain; charset=utf-8"))
     fields += [(name, want[key]) for key, name in (("sc", "Set-Cookie"), ("vary", "Vary"), ("etag", "ETag"),
                                                  ("tags", "Surrogate-Key"), ("lc", "Location")) if key in want]
     if close:
         fields.append(("Connection", "close"))
-    return message(int(want.get("status", 200)), fields, body, want.get("te") == "chunked", method == "HEAD")
+    status = careless.status(want, sent, head)
+    return message(status, fields, body, want.get("te") == "chunked", method == "HEAD")
 
 
 def answer_write(method, target, fields, body, close):
@@ -130,6 +134,7 @@ class Body:
 
     def __init__(self, length, chunked):
         self.hash = hashlib.sha256()
+        self.start = b""
         self.length = 0
         self.left = 0 if chunked else length
         self.chunked = chunked
@@ -139,6 +144,7 @@ class Body:
         part = bytes(buffer[:self.left])
         del buffer[:len(part)]
         self.hash.update(part)
+        self.start = (self.start + part)[:200]
         self.length += len(part)
         self.left -= len(part)
         return self.left == 0
@@ -213,11 +219,11 @@ class Connection(asyncio.Protocol):
             if not colon:
                 raise ValueError("field line without a colon")
             fields[name.lower()] = value.strip()
-        self.head = method, target, fields
+        self.head = method, target, fields, "\n".join(lines)
         self.body = Body(int(fields.get("content-length", 0)), "transfer-encoding" in fields)
 
     def finish(self):
-        (method, target, fields), body = self.head, self.body
+        (method, target, fields, head), body = self.head, self.body
         self.head = self.body = None
         if target.startswith("/_"):
             self.transport.write(answer_control(target))
@@ -226,7 +232,7 @@ class Connection(asyncio.Protocol):
         self.served += 1
         close = self.served >= self.limit or "close" in parameters(target)
         if method in ("GET", "HEAD"):
-            answer = answer_read(method, target, fields, close)
+            answer = answer_read(method, target, fields, head, body.start.decode("latin-1"), close)
         else:
             answer = answer_write(method, target, fields, body, close)
         delay = float(parameters(target).get("delay", 0)) / 1000

@@ -204,11 +204,15 @@ class Http2:
         return self._exchange(method, target, (), pieces, not chunked, pause)
 
     def _exchange(self, method, target, fields, pieces, tell_length, pause):
-        stream = self.h2.get_next_available_stream_id()
         head = [(":method", method), (":scheme", "https"), (":authority", self.authority), (":path", target)]
         head += [(name.lower(), str(value)) for name, value in fields]
         if pieces is not None and tell_length:
             head.append(("content-length", str(sum(map(len, pieces)))))
+        return self.exchange_head(head, pieces, pause)
+
+    def exchange_head(self, head, pieces=None, pause=0.0):
+        """One exchange with this very list of fields, pseudo ones included."""
+        stream = self.h2.get_next_available_stream_id()
         self.h2.send_headers(stream, head, end_stream=pieces is None)
         self._flush()
         answer = _Stream(stream)

@@ -20,16 +20,18 @@ class World:
     """Caddy proxies /app/* to the application and everything else to nginx.
 
     `cgroup` is Caddy's; upstreams, zs-load and wrk have one of their own each, so that nothing can escape
-    and CPU time can be told apart. `more_routes` are pairs of (path matcher, upstream).
+    and CPU time can be told apart. `more_routes` are pairs of (path matcher, upstream), "" matches every path;
+    so may `app_route` be, and nginx is left out.
     With `caddy_cpus` Caddy has these CPUs to itself, and everything else runs on the others.
     """
 
-    def __init__(self, keepalive_requests=1000, app=True, log_buffer=False, more_routes=(), caddy_cpus=None):
+    def __init__(self, keepalive_requests=1000, app=True, log_buffer=False, more_routes=(), caddy_cpus=None,
+                 app_route="/app/*"):
         self.closers = []
         _open.append(self)
         try:
             self._make_cgroups(caddy_cpus)
-            self._build(keepalive_requests, app, log_buffer, more_routes)
+            self._build(keepalive_requests, app, log_buffer, more_routes, app_route)
         except BaseException:
             self.close()
             raise
@@ -41,7 +43,7 @@ class World:
             self._own(lambda: cgroup.Cgroup(f"{name}-{part}", cpus), cgroup.Cgroup.close)
             for part, cpus in (("caddy", caddy_cpus), ("upstreams", others), ("loader", others), ("client", others)))
 
-    def _build(self, keepalive_requests, app, log_buffer, more_routes):
+    def _build(self, keepalive_requests, app, log_buffer, more_routes, app_route):
         self.dir = Path(self._own(lambda: tempfile.mkdtemp(prefix=f"zs-{procs.TOKEN}-"), shutil.rmtree))
         self.nginx = self._own(
             lambda: servers.Nginx(self.dir, self.upstreams, keepalive_requests, log_buffer), servers.Nginx.stop)
@@ -50,7 +52,7 @@ class World:
         if app:
             self.app = self._own(
                 lambda: servers.App(self.dir, self.upstreams, keepalive_requests), servers.App.stop)
-            routes.insert(0, ("/app/*", f"127.0.0.1:{self.app.port}"))
+            routes.insert(0, (app_route, f"127.0.0.1:{self.app.port}"))
         self.caddy = self._own(lambda: servers.Caddy(self.dir, self.cgroup, routes), servers.Caddy.stop)
         self.bpffs = self._own(lambda: bpffs.Bpffs(self.dir / "bpf"), bpffs.Bpffs.close)
         self.zs = self._own(lambda: Zs(self), Zs.close)
