@@ -50,7 +50,7 @@ static int programs_attach(struct zs_rig *rig)
 	return rig->recorder && rig->watcher && rig->enrol ? 0 : -errno;
 }
 
-static int store_open(struct zs_rig *rig, uint32_t entries)
+static int store_open(struct zs_rig *rig)
 {
 	struct zs_store_options options = {
 		.index_fd = rig->maps.fd[ZS_MAP_index],
@@ -152,7 +152,7 @@ int zs_rig_open(struct zs_rig *rig, enum zs_rig_family family, const struct zs_r
 		err = programs_attach(rig);
 	}
 	if (!err)
-		err = store_open(rig, entries);
+		err = store_open(rig);
 	if (!err)
 		err = listener_open(rig);
 	if (err)
