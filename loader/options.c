@@ -25,7 +25,8 @@ struct option_info {
 enum {
 	OPT_INSTANCE = 256, OPT_BPFFS, OPT_JSON, OPT_VERBOSE, OPT_QUIET, OPT_HELP, OPT_UNIT, OPT_PID,
 	OPT_CGROUP, OPT_ADMIN, OPT_USER, OPT_ORIGIN, OPT_INERT, OPT_STORE, OPT_OBJECT, OPT_RECORD,
-	OPT_FETCH, OPT_CONCURRENCY, OPT_CONFIG, OPT_OBJECTS, OPT_ENROL, OPT_NO_REFRESH, OPT_URL, OPT_ALL,
+	OPT_FETCH, OPT_CONCURRENCY, OPT_CONFIG, OPT_OBJECTS, OPT_ENROL, OPT_HEADER, OPT_CONNECT, OPT_CACERT, OPT_INSECURE,
+	OPT_RATE, OPT_NO_REFRESH, OPT_URL, OPT_ALL,
 	OPT_PREFIX, OPT_HOST, OPT_TAG, OPT_SOFT, OPT_DRY_RUN, OPT_SORT, OPT_STATE, OPT_LIMIT,
 };
 
@@ -59,6 +60,11 @@ static const struct option_info infos[] = {
 	{"all", 'p', OPT_ALL, NULL, "everything"},
 	{"soft", 'p', OPT_SOFT, NULL, "make it stale instead: served while it is fetched anew, if it has grace"},
 	{"dry-run", 'p', OPT_DRY_RUN, NULL, "only say how many objects that would be"},
+	{"header", 'x', OPT_HEADER, "'NAME: VALUE'", "a field of the visitor's request; repeatable"},
+	{"connect", 'w', OPT_CONNECT, "ADDR:PORT", "where Caddy listens, if not where the URLs say"},
+	{"cacert", 'w', OPT_CACERT, "FILE", "certificate that Caddy's is checked with"},
+	{"insecure", 'w', OPT_INSECURE, NULL, "do not check certificates"},
+	{"rate", 'w', OPT_RATE, "N", "requests per second at most (default 50)"},
 	{"sort", 'l', OPT_SORT, "COLUMN", "age, ttl, size or hits: the largest first; url (default)"},
 	{"state", 'l', OPT_STATE, "STATE", "only what is fresh, stale, expired or void"},
 	{"limit", 'l', OPT_LIMIT, "N", "the first N only"},
@@ -177,6 +183,11 @@ static int apply(struct zs_options *o, const struct option_info *info, const cha
 	case OPT_FETCH: return number(info->name, arg, 0, 100000, &o->fetch_rate);
 	case OPT_CONCURRENCY: return number(info->name, arg, 1, 256, &o->fetch_concurrency);
 	case OPT_ENROL: return enrol_take(o, arg);
+	case OPT_HEADER: return list_add(o->headers, info->name, arg);
+	case OPT_CONNECT: o->connect = arg; return 0;
+	case OPT_CACERT: o->cacert = arg; return 0;
+	case OPT_INSECURE: o->insecure = true; return 0;
+	case OPT_RATE: return number(info->name, arg, 1, 100000, &o->rate);
 	case OPT_NO_REFRESH: o->no_refresh = true; return 0;
 	case OPT_URL: o->url = arg; return 0;
 	case OPT_ALL: o->all = true; return 0;
@@ -243,6 +254,7 @@ static void defaults(struct zs_options *o)
 		.record_rate = ZS_RECORD_RATE_DEFAULT,
 		.fetch_rate = ZS_FETCH_RATE_DEFAULT,
 		.fetch_concurrency = ZS_FETCH_CONCURRENCY_DEFAULT,
+		.rate = ZS_FETCH_RATE_DEFAULT,
 	};
 }
 

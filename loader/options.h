@@ -57,14 +57,20 @@ struct zs_options {
 	const char *state;
 	uint64_t limit; /* 0: none */
 	/* check-config */
-	const char *file; /* null: the default */
+	const char *file; /* the one word behind the verb; null: none */
+	/* explain, warm */
+	const char *headers[ZS_LIST_MAX + 1]; /* null-terminated */
+	const char *connect;
+	const char *cacert;
+	bool insecure;
+	uint64_t rate; /* per second */
 };
 
 struct zs_verb {
 	const char *name;
 	const char *args;     /* for the usage line */
 	const char *sentence;
-	const char *accepts;  /* letters of the options that it takes, see options.c; F: one word, a file */
+	const char *accepts;  /* letters of the options that it takes, see options.c; F: one word, a file or URL */
 	int (*run)(const struct zs_options *options); /* returns an enum zs_exit */
 };
 
@@ -78,6 +84,8 @@ void zs_options_usage(const struct zs_verb *verb);
 int zs_cmd_run(const struct zs_options *options);
 int zs_cmd_attach(const struct zs_options *options);
 int zs_cmd_reload(const struct zs_options *options);
+int zs_cmd_explain(const struct zs_options *options);
+int zs_cmd_warm(const struct zs_options *options);
 int zs_cmd_detach(const struct zs_options *options);
 int zs_cmd_status(const struct zs_options *options);
 int zs_cmd_pause(const struct zs_options *options);

@@ -8,13 +8,14 @@
  *      end, which needs no memory (v6.18 net/core/filter.c, bpf_msg_pop_data).
  * [I4] Every pushed byte is written: windows are multiples of ZS_STEP, and the tail is popped. Pushed
  *      pages are not zeroed by the kernel.
- * [I5] An answer is given only after the whole key was compared with the stored one.
+ * [I5] The whole key is compared: usable.h.
  * [I6] Pages are reused only after a grace period that began after the index stopped naming them; the
  *      program runs inside one read-side section from look-up to the last copy.
  */
 #ifndef ZS_SKMSG_ANSWER_H
 #define ZS_SKMSG_ANSWER_H
 
+#include <zs/usable.h>
 #include "recognise.h"
 
 #define NS_PER_S 1000000000ull
@@ -25,18 +26,8 @@ static __always_inline struct zs_page *page_get(__u32 index)
 	return bpf_map_lookup_elem(&zs_pages, &index);
 }
 
-enum lookup { LOOKUP_NONE, LOOKUP_USABLE, LOOKUP_EXPIRED, LOOKUP_VOID };
-
-/* Without an agent that lives nothing is revalidated, so nothing stale is served (RFC 5861 3). */
-#define HEARTBEAT_NS (2 * NS_PER_S)
-
-static __always_inline int stale_usable(const struct zs_object *o, const struct zs_ctl *ctl, __u64 now)
-{
-	return now < o->stale_until && now < ctl->heartbeat + HEARTBEAT_NS;
-}
-
-/* Whether the object that the index names for this digest may answer the request in the work space. Its first
- * page is noted there when LOOKUP_USABLE. */
+/* Whether the object that the index names for this digest may answer the request in the work space (enum
+ * zs_usable). Its first page is noted there if it may. */
 __attribute__((noinline)) int zs_lookup(__u32 id)
 {
 	struct zs_work *w = work_get(id);
@@ -46,31 +37,26 @@ __attribute__((noinline)) int zs_lookup(__u32 id)
 	struct zs_ref *found, ref;
 	__u32 bucket;
 	__u64 *generation;
+	int usable;
 
 	if (!w || !ctl)
-		return LOOKUP_NONE;
+		return ZS_USABLE_NONE;
 	found = bpf_map_lookup_elem(&zs_index, &w->digest);
 	if (!found)
-		return LOOKUP_NONE;
+		return ZS_USABLE_NONE;
 	*(zs_u64_unaligned *)&ref = *(volatile zs_u64_unaligned *)found;
 	page = page_get(ref.page);
-	if (!page)
-		return LOOKUP_NONE;
+	if (!page || !zs_object_matches(page->byte, ref.serial, &w->event.key, w->key_len, w->request.flags))
+		return ZS_USABLE_NONE;
 	o = (struct zs_object *)page;
-	if (o->magic != ZS_OBJECT_MAGIC || o->serial != ref.serial || o->key_len != w->key_len)
-		return LOOKUP_NONE;
-	if (!zs_key_equal(&w->event.key, page->byte + ZS_OBJECT_KEY_OFF, w->key_len))
-		return LOOKUP_NONE;
-	if ((w->request.flags & ZS_REQ_AUTH) && !(o->flags & ZS_OBJECT_AUTHORIZED))
-		return LOOKUP_NONE;
 	bucket = o->bucket & (ZS_GENERATIONS - 1);
 	generation = bpf_map_lookup_elem(&zs_gens, &bucket);
-	if (!generation || (__u32)*generation != o->generation || ctl->flush != o->flush)
-		return LOOKUP_VOID;
-	if (w->event.ev.time >= o->fresh_until && !stale_usable(o, ctl, w->event.ev.time))
-		return LOOKUP_EXPIRED;
-	w->first_page = ref.page;
-	return LOOKUP_USABLE;
+	if (!generation)
+		return ZS_USABLE_NONE;
+	usable = zs_object_usable(o, (__u32)*generation, ctl->flush, ctl->heartbeat, w->event.ev.time);
+	if (usable == ZS_USABLE_YES)
+		w->first_page = ref.page;
+	return usable;
 }
 
 /* zs_not_modified() for the object in the work space's first page. */

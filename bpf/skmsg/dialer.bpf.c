@@ -106,9 +106,9 @@ static __always_inline void turn_begin(struct zs_conn *c, const struct tcp_view 
 static __always_inline void count_miss(int found)
 {
 	zs_count(ZS_COUNT_misses);
-	if (found == LOOKUP_EXPIRED)
+	if (found == ZS_USABLE_EXPIRED)
 		zs_count(ZS_COUNT_expired);
-	else if (found == LOOKUP_VOID)
+	else if (found == ZS_USABLE_VOID)
 		zs_count(ZS_COUNT_purged);
 }
 
@@ -124,7 +124,7 @@ static __always_inline int request_try(struct sk_msg_md *msg, struct zs_conn *c,
 	}
 	w->event.ev.time = bpf_ktime_get_boot_ns();
 	found = zs_lookup(id);
-	if (found == LOOKUP_USABLE) {
+	if (found == ZS_USABLE_YES) {
 		int validated = w->request.flags & ZS_REQ_COND ? zs_validate(id) : 0;
 
 		if (validated >= 0 && !zs_answer(msg, id, c->cookie, validated))
