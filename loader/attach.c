@@ -127,6 +127,18 @@ static void cgroup_note(struct zs_bpf *obj, const char *cgroup)
 	munmap(ctl, sizeof(*ctl));
 }
 
+/* The kernel clears every page of the store before it is there: some tenths of a second per GiB, and some
+ * seconds where a hypervisor has to find the memory first. */
+#define WAIT_WORTH_TELLING (1ull << 30) /* bytes */
+
+static void wait_announce(const struct zs_object_options *o)
+{
+	uint64_t bytes = (uint64_t)o->pages * ZS_PAGE_SIZE;
+
+	if (!o->reuse && bytes >= WAIT_WORTH_TELLING)
+		zs_info("making a store of %llu MiB, which may take some seconds", (unsigned long long)bytes >> 20);
+}
+
 int zs_attach(const struct zs_instance *instance, const char *cgroup, const struct zs_object_options *options,
 	      struct zs_bpf **out)
 {
@@ -145,8 +157,10 @@ int zs_attach(const struct zs_instance *instance, const char *cgroup, const stru
 	} else {
 		err = zs_pin_remove(instance); /* the rest of an attachment that did not come to its end */
 	}
-	if (!err)
-		err = zs_object_load(&o, &obj);
+	if (err)
+		return err;
+	wait_announce(&o);
+	err = zs_object_load(&o, &obj);
 	if (!err && takeover) {
 		zs_info("taking over %s", instance->dir);
 		err = zs_store_void(&maps);

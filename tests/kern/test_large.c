@@ -233,7 +233,7 @@ static void test_cost(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++)
-		assert_true(compare(&ways[i]) < (ways[i].hot ? 1.5 : 3));
+		assert_true(compare(&ways[i]) < (ways[i].hot ? 2 : 4));
 	for (unsigned int i = 0; i < count; i++) {
 		assert_int_equal(zs_rig_counter(&sets[i].rig, ZS_COUNT_misses), 0);
 		assert_int_equal(zs_rig_counter(&sets[i].rig, ZS_COUNT_hits),
