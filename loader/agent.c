@@ -14,6 +14,7 @@
 #include <bpf/libbpf.h>
 #include <jansson.h>
 
+#include "agent_purge.h"
 #include "budget.h"
 #include "caps.h"
 #include "clock.h"
@@ -22,6 +23,7 @@
 #include "asked.h"
 #include "config.h"
 #include "classes.h"
+#include "enrolment.h"
 #include "holdoff.h"
 #include "ingest.h"
 #include "location.h"
@@ -53,6 +55,8 @@ struct agent {
 	uint64_t *generations;
 	uint64_t *stop;
 	struct zs_report *report;
+	struct zs_warmth *warmth;
+	struct zs_purge_view purges;
 	uint8_t *pages;
 	struct ring_buffer *ring;
 	struct zs_store *store;
@@ -62,6 +66,7 @@ struct agent {
 	struct zs_config config;
 	uint32_t config_seq; /* zs_ctl.config_seq that `config` is from */
 	struct zs_ingest ingest;
+	struct zs_enrolment *enrolment;
 	struct zs_budget budget;
 	uint64_t ends[ZS_RECORDING_ENDS];
 	uint64_t located; /* targets made void by Location and Content-Location */
@@ -119,8 +124,11 @@ static int recording_whole(void *user, const struct zs_asked *asked, const struc
 			   const struct zs_body *body, uint64_t arrived)
 {
 	struct agent *a = user;
+	int err;
 
-	int err = zs_ingest_store(&a->ingest, asked, response, body, arrived);
+	if (!zs_enrolment_may_store(a->enrolment, asked->key.origin, asked->time, zs_boot_ns()))
+		return 0; /* the next one will be */
+	err = zs_ingest_store(&a->ingest, asked, response, body, arrived);
 
 	if (!err)
 		__atomic_store_n(&a->ctl->stored, 1, __ATOMIC_RELEASE); /* the tick counts exactly */
@@ -136,6 +144,8 @@ static void recording_end(void *user, const struct zs_asked *asked, uint64_t rec
 	__atomic_store_n(&a->stop[ZS_STOP_SLOT(record)], record, __ATOMIC_RELEASE);
 	if (how == ZS_RECORDING_UNSAFE)
 		return;
+	if (how != ZS_RECORDING_STORED && how != ZS_RECORDING_BROKEN)
+		zs_enrolment_refused(a->enrolment, asked->key.origin, zs_boot_ns());
 	if (how == ZS_RECORDING_STORED)
 		zs_holdoff_clear(a->maps->fd[ZS_MAP_holdoff], asked->digest);
 	else if (how != ZS_RECORDING_BROKEN)
@@ -205,11 +215,12 @@ static json_t *agent_json(const struct agent *a)
 					       (json_int_t)a->ends[ZS_RECORDING_LARGE], "recorded_malformed",
 					       (json_int_t)a->ends[ZS_RECORDING_MALFORMED], "recorded_broken",
 					       (json_int_t)a->ends[ZS_RECORDING_BROKEN]));
-	json_object_update_new(json, json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "fetches", (json_int_t)r.fetched,
+	json_object_update_new(json, json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "fetches", (json_int_t)r.fetched,
 					       "fetches_failed", (json_int_t)r.failed, "fetches_refused",
 					       (json_int_t)r.refused, "fetches_revalidated",
 					       (json_int_t)r.revalidated, "fetches_dropped", (json_int_t)r.dropped,
-					       "rules", (json_int_t)a->config.rule_count, "located", (json_int_t)a->located));
+					       "rules", (json_int_t)a->config.rule_count, "located", (json_int_t)a->located, "cold_origins",
+					       (json_int_t)zs_enrolment_cold(a->enrolment)));
 	json_object_set_new(json, "decisions", reasons_json(a));
 	return json;
 }
@@ -249,7 +260,7 @@ static void config_check(struct agent *a)
 		return;
 	a->config_seq = seq;
 	zs_config_defaults(&new);
-	if (zs_agent_config_take(a->maps, &new)) {
+	if (zs_agent_config_take(a->maps, a->o.max_body, &new)) {
 		zs_config_free(&new);
 		return;
 	}
@@ -326,6 +337,7 @@ static void loop(struct agent *a)
 
 		__atomic_store_n(&a->ctl->awake, (uint32_t)awake, __ATOMIC_SEQ_CST);
 		a->events = 0;
+		zs_agent_purge_tick(&a->purges, a->store);
 		ring_buffer__consume(a->ring);
 		idle = a->events ? 0 : (awake ? idle + 1 : idle);
 		ms = awake ? poll_next(ms, a->events) : POLL_MS_LEAST;
@@ -363,7 +375,10 @@ static int views_open(struct agent *a)
 	a->report = zs_map_view(m->fd[ZS_MAP_report], sizeof(struct zs_report));
 	if (a->ctl)
 		a->pages = zs_map_view(m->fd[ZS_MAP_pages], (size_t)a->ctl->pages * ZS_PAGE_SIZE);
-	if (!a->ctl || !a->generations || !a->stop || !a->report || !a->pages)
+	a->warmth = zs_map_view(m->fd[ZS_MAP_warmth], ZS_WARMTH * sizeof(struct zs_warmth));
+	a->purges.ring = zs_map_view(m->fd[ZS_MAP_purges], sizeof(struct zs_purge) * ZS_PURGES);
+	a->purges.ctl = a->ctl;
+	if (!a->warmth || !a->ctl || !a->generations || !a->stop || !a->report || !a->pages || !a->purges.ring)
 		return -errno;
 	a->report->seq &= ~1u; /* an agent that died while it wrote leaves it odd */
 	return 0;
@@ -383,6 +398,30 @@ static int origin_address(void *user, uint32_t id, struct zs_origin_key *out)
 	return a->watch ? zs_watch_address(a->watch, id, out) : -ENOENT;
 }
 
+struct slot_search {
+	uint32_t slot;
+	bool found;
+};
+
+static bool slot_note(void *user, const struct zs_store_entry *e, const struct zs_object *o)
+{
+	const struct zs_key *key = (const struct zs_key *)((const uint8_t *)o + ZS_OBJECT_KEY_OFF);
+	struct slot_search *s = user;
+
+	(void)e;
+	s->found |= key->origin % ZS_WARMTH == s->slot;
+	return true;
+}
+
+static bool slot_in_use(void *user, uint32_t slot)
+{
+	struct agent *a = user;
+	struct slot_search s = {.slot = slot};
+
+	zs_store_filter(a->store, slot_note, &s);
+	return s.found;
+}
+
 static int parts_create(struct agent *a)
 {
 	struct zs_store_options store = {
@@ -391,6 +430,8 @@ static int parts_create(struct agent *a)
 		.count = a->ctl->pages,
 		.entries = zs_map_entries(a->maps->fd[ZS_MAP_index]),
 		.grace = zs_grace_membarrier,
+		.still_wanted = zs_agent_purge_wanted,
+		.user = &a->purges,
 	};
 	struct zs_recordings_owner owner = {
 		.user = a,
@@ -410,11 +451,13 @@ static int parts_create(struct agent *a)
 	}
 	zs_config_defaults(&a->config);
 	a->config_seq = __atomic_load_n(&a->ctl->config_seq, __ATOMIC_ACQUIRE);
-	err = zs_agent_config_take(a->maps, &a->config);
+	err = zs_agent_config_take(a->maps, a->o.max_body, &a->config);
 	if (err)
 		return err;
 	__atomic_store_n(&a->ctl->config_done, a->config_seq, __ATOMIC_RELEASE);
 	err = zs_store_create(&store, &a->store);
+	if (!err)
+		err = zs_enrolment_create(a->warmth, !a->o.enrol_always, slot_in_use, a, &a->enrolment);
 	if (!err)
 		err = zs_recordings_create(&owner, &a->recordings);
 	if (err)
@@ -475,6 +518,7 @@ static void destroy(struct agent *a)
 	zs_refresh_destroy(a->refresh);
 	ring_buffer__free(a->ring);
 	zs_recordings_destroy(a->recordings);
+	zs_enrolment_destroy(a->enrolment);
 	zs_store_destroy(a->store);
 	zs_config_free(&a->config);
 	if (a->epoll >= 0)

@@ -11,7 +11,7 @@
 #include "log.h"
 #include "rules.h"
 
-int zs_agent_config_take(const struct zs_maps *maps, struct zs_config *out)
+int zs_agent_config_take(const struct zs_maps *maps, uint32_t max_object, struct zs_config *out)
 {
 	struct zs_config_errors errors = {0};
 	char path[ZS_CONFIG_PATH_MAX], *text;
@@ -29,6 +29,7 @@ int zs_agent_config_take(const struct zs_maps *maps, struct zs_config *out)
 		zs_config_errors_log(path, &errors);
 		return err;
 	}
+	config.max_object = max_object;
 	zs_config_free(out);
 	*out = config;
 	return 0;

@@ -7,8 +7,8 @@
 #include "ingest.h"
 
 /* What stands in shared memory, parsed. `run` and `reload` put there only what is right: an error (logged)
- * leaves *out as it was. */
-int zs_agent_config_take(const struct zs_maps *maps, struct zs_config *out);
+ * leaves *out as it was. `max_object` (bytes) is what `run` began with, where its option goes before the file. */
+int zs_agent_config_take(const struct zs_maps *maps, uint32_t max_object, struct zs_config *out);
 
 /* Takes objects out of the store for which the rules say something else than when they were stored.
  * `ingest` tells about origins. Returns how many. */

@@ -17,6 +17,7 @@
 
 #define LINK_ENROL    "link_enrol"
 #define LINK_RECORDER "link_recorder"
+#define LINK_WATCHER  "link_watcher"
 
 /* The cgroup id that a pinned link is attached to; 0 when that cgroup is gone. */
 static int link_cgroup(const struct zs_instance *instance, const char *name, uint64_t *cgroup)
@@ -97,9 +98,11 @@ static int programs_settle(const struct zs_instance *instance, struct zs_bpf *ob
 	err = zs_cgroup_id(cgroup, &id);
 	if (!err)
 		err = zs_object_switch(maps.fd[ZS_MAP_progs], bpf_program__fd(obj->progs.zs_dialer), true);
-	/* the recorder comes first: no turn may be marked that nobody watches */
+	/* recorder and watcher come first: no turn may be marked that nobody watches */
 	if (!err)
 		err = link_settle(instance, LINK_RECORDER, obj->progs.zs_recorder, fd, id);
+	if (!err)
+		err = link_settle(instance, LINK_WATCHER, obj->progs.zs_watcher, fd, id);
 	if (!err)
 		err = link_settle(instance, LINK_ENROL, obj->progs.zs_enrol, fd, id);
 	close(fd);
@@ -195,6 +198,7 @@ int zs_detach(const struct zs_instance *instance)
 		err = 0;
 	}
 	first(&err, unpin(instance, LINK_ENROL));
+	first(&err, unpin(instance, LINK_WATCHER));
 	first(&err, unpin(instance, LINK_RECORDER));
 	if (maps.fd[ZS_MAP_progs] >= 0)
 		first(&err, zs_object_switch(maps.fd[ZS_MAP_progs], -1, false));

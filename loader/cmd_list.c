@@ -1,75 +1,270 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* list: what is stored, as the kernel sees it. */
+/* list: what is stored, as the kernel sees it; selected as `purge` selects, sorted, as text or JSON. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "clock.h"
 #include "command.h"
 #include "log.h"
+#include "purge.h"
 #include "snapshot.h"
+#include "tags.h"
+#include "url.h"
 
-struct listing {
-	bool json;
-	json_t *objects;
-	uint64_t now;
-	uint64_t count;
+enum state { FRESH, STALE, EXPIRED, VOID, STATES };
+
+static const char *const state_names[STATES] = {"fresh", "stale", "expired", "void"};
+
+struct row {
+	enum state state;
+	long long age; /* seconds */
+	long long ttl; /* seconds; negative: since when it is stale */
+	uint32_t size; /* bytes of body */
+	uint32_t hits;
+	uint32_t status;
+	uint32_t encodings; /* ZS_AE_* */
+	char *tags;         /* each with a zero behind it */
+	uint32_t tags_len;  /* bytes */
+	char *url;
 };
 
-static const char *state_of(const struct listing *l, const struct zs_seen_object *s)
+struct listing {
+	const struct zs_options *o;
+	int (*compare)(const void *a, const void *b);
+	int state; /* -1: any */
+	struct zs_purge only[ZS_LIST_MAX + 2];
+	uint32_t tags; /* of `only`: one of them must match */
+	uint32_t others; /* of `only`, behind the tags: all must match */
+	uint64_t now;
+	struct row *rows;
+	size_t count, room;
+};
+
+/* --- the order ------------------------------------------------------------------------------- */
+
+static int by_url(const void *a, const void *b)
+{
+	return strcmp(((const struct row *)a)->url, ((const struct row *)b)->url);
+}
+
+/* The largest first; rows that are alike by URL. */
+#define BY(field)                                                                                   \
+	static int by_##field(const void *a, const void *b)                                         \
+	{                                                                                           \
+		const struct row *x = a, *y = b;                                                    \
+                                                                                                    \
+		return x->field == y->field ? by_url(a, b) : x->field < y->field ? 1 : -1;          \
+	}
+BY(age)
+BY(ttl)
+BY(size)
+BY(hits)
+#undef BY
+
+static const struct {
+	const char *name;
+	int (*compare)(const void *a, const void *b);
+} orders[] = {{"url", by_url}, {"age", by_age}, {"ttl", by_ttl}, {"size", by_size}, {"hits", by_hits}};
+
+/* --- the options ----------------------------------------------------------------------------- */
+
+static int order_set(struct listing *l, const char *name)
+{
+	l->compare = by_url;
+	for (size_t i = 0; name && i < sizeof(orders) / sizeof(orders[0]); i++) {
+		l->compare = orders[i].compare;
+		if (!strcmp(orders[i].name, name))
+			return 0;
+	}
+	if (name)
+		zs_error("--sort '%s': give age, ttl, size, hits or url", name);
+	return name ? -EINVAL : 0;
+}
+
+static int state_set(struct listing *l, const char *name)
+{
+	l->state = -1;
+	for (int i = 0; name && i < STATES; i++)
+		if (!strcmp(state_names[i], name))
+			l->state = i;
+	if (!name || l->state >= 0)
+		return 0;
+	zs_error("--state '%s': give fresh, stale, expired or void", name);
+	return -EINVAL;
+}
+
+static int only_set(struct listing *l)
+{
+	const struct zs_options *o = l->o;
+	char host[ZS_HOST_MAX + 1];
+	struct zs_url url;
+	uint32_t n = 0;
+
+	for (; o->tags[n]; n++) {
+		if (!zs_purge_set(&l->only[n], ZS_PURGE_TAG, NULL, o->tags[n]))
+			continue;
+		zs_error("--tag '%s': give 1 to %u bytes", o->tags[n], ZS_TAG_LEN_MAX);
+		return -EINVAL;
+	}
+	l->tags = n;
+	if (o->host && (zs_url_host("host", o->host, host) || zs_purge_set(&l->only[n++], ZS_PURGE_PREFIX, host, "")))
+		return -EINVAL;
+	if (o->prefix && (zs_url_split("prefix", o->prefix, &url) ||
+			  zs_purge_set(&l->only[n++], ZS_PURGE_PREFIX, url.host, url.target)))
+		return -EINVAL;
+	l->others = n - l->tags;
+	return 0;
+}
+
+/* --- the rows -------------------------------------------------------------------------------- */
+
+static enum state state_of(const struct listing *l, const struct zs_seen_object *s)
 {
 	if (!s->valid)
-		return "void";
-	return s->object->fresh_until > l->now ? "fresh" : "expired";
+		return VOID;
+	if (s->object->fresh_until > l->now)
+		return FRESH;
+	return s->object->stale_until > l->now ? STALE : EXPIRED;
+}
+
+static bool wanted(const struct listing *l, const struct zs_seen_object *s)
+{
+	bool tagged = !l->tags;
+
+	if (l->state >= 0 && (int)state_of(l, s) != l->state)
+		return false;
+	for (uint32_t i = 0; !tagged && i < l->tags; i++)
+		tagged = zs_purge_matches(&l->only[i], s->key, s->tags, s->tags_len);
+	for (uint32_t i = l->tags; tagged && i < l->tags + l->others; i++)
+		tagged = zs_purge_matches(&l->only[i], s->key, s->tags, s->tags_len);
+	return tagged;
+}
+
+/* A copy that may be shown on a terminal: an upstream chose them. Owned by the caller. */
+static char *tags_copy(const uint8_t *tags, uint32_t len)
+{
+	char *copy = malloc(len + 1);
+
+	for (uint32_t i = 0; copy && i < len; i++)
+		copy[i] = (char)(tags[i] && (tags[i] < 0x20 || tags[i] > 0x7e) ? '?' : tags[i]);
+	if (copy)
+		copy[len] = 0;
+	return copy;
 }
 
 static int each(void *user, const struct zs_seen_object *s)
 {
 	struct listing *l = user;
 	const struct zs_object *o = s->object;
-	long long age = (long long)(l->now - o->born) / (long long)ZS_NS;
-	long long ttl = ((long long)o->fresh_until - (long long)l->now) / (long long)ZS_NS;
 	char url[ZS_KEY_TEXT_MAX + 16];
+	struct row *row;
 
+	if (!wanted(l, s))
+		return 0;
+	if (l->count == l->room) {
+		size_t room = l->room ? l->room * 2 : 1024;
+		struct row *grown = reallocarray(l->rows, room, sizeof(*grown));
+
+		if (!grown)
+			return -ENOMEM;
+		l->rows = grown;
+		l->room = room;
+	}
 	zs_key_url(s->key, url, sizeof(url));
-	l->count++;
-	if (l->json)
-		json_array_append_new(
-			l->objects,
-			json_pack("{s:s, s:s, s:I, s:I, s:I, s:i, s:i, s:I}", "url", url, "state", state_of(l, s),
-				  "age", (json_int_t)age, "ttl", (json_int_t)ttl, "size", (json_int_t)o->body_len,
-				  "status", (int)o->status, "encodings", (int)s->key->ae, "hits",
-				  (json_int_t)o->hits));
-	else
-		printf("%-7s %8lld %8lld %8u  %s\n", state_of(l, s), age, ttl, o->body_len, url);
-	return 0;
+	row = &l->rows[l->count++];
+	*row = (struct row){
+		.state = state_of(l, s),
+		.age = (long long)(l->now - o->born) / (long long)ZS_NS,
+		.ttl = ((long long)o->fresh_until - (long long)l->now) / (long long)ZS_NS,
+		.size = o->body_len,
+		.hits = o->hits,
+		.status = o->status,
+		.encodings = s->key->ae,
+		.tags = tags_copy(s->tags, s->tags_len),
+		.tags_len = s->tags_len,
+		.url = strdup(url),
+	};
+	return row->tags && row->url ? 0 : -ENOMEM;
+}
+
+/* --- the answer ------------------------------------------------------------------------------ */
+
+static json_t *tags_json(const struct row *r)
+{
+	json_t *tags = json_array();
+
+	for (uint32_t at = 0; at < r->tags_len; at += (uint32_t)strlen(r->tags + at) + 1)
+		json_array_append_new(tags, json_string(r->tags + at));
+	return tags;
+}
+
+static void row_print(const struct row *r)
+{
+	printf("%-7s %8lld %8lld %8u %8u %6u  ", state_names[r->state], r->age, r->ttl, r->size, r->hits, r->status);
+	for (uint32_t at = 0; at < r->tags_len; at += (uint32_t)strlen(r->tags + at) + 1)
+		printf("%s%s", at ? "," : "", r->tags + at);
+	printf("%s  %s\n", r->tags_len ? "" : "-", r->url);
+}
+
+static json_t *row_json(const struct row *r)
+{
+	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:i, s:i, s:o}", "url", r->url, "state",
+			 state_names[r->state], "age", (json_int_t)r->age, "ttl", (json_int_t)r->ttl, "size",
+			 (json_int_t)r->size, "hits", (json_int_t)r->hits, "status", (int)r->status, "encodings",
+			 (int)r->encodings, "tags", tags_json(r));
+}
+
+static void print(const struct listing *l, size_t count)
+{
+	json_t *answer, *objects;
+
+	if (!l->o->json) {
+		printf("%-7s %8s %8s %8s %8s %6s  %s  %s\n", "state", "age/s", "ttl/s", "bytes", "hits", "status",
+		       "tags", "url");
+		for (const struct row *r = l->rows; r < l->rows + count; r++)
+			row_print(r);
+		return;
+	}
+	answer = zs_answer_begin();
+	objects = json_array();
+	for (const struct row *r = l->rows; r < l->rows + count; r++)
+		json_array_append_new(objects, row_json(r));
+	json_object_set_new(answer, "objects", objects);
+	json_object_set_new(answer, "total", json_integer((json_int_t)l->count));
+	zs_answer_print(answer);
 }
 
 int zs_cmd_list(const struct zs_options *o)
 {
-	struct listing l = {.json = o->json, .objects = json_array(), .now = zs_boot_ns()};
+	static struct listing l;
 	struct zs_instance instance;
 	struct zs_maps maps;
 	int code = zs_need_root("list"), err;
 
-	if (!code)
-		code = zs_command_maps(o, &instance, &maps);
-	if (code) {
-		json_decref(l.objects);
+	if (code)
 		return code;
-	}
-	if (!o->json)
-		printf("%-7s %8s %8s %8s  %s\n", "state", "age/s", "ttl/s", "bytes", "url");
+	l.o = o;
+	l.now = zs_boot_ns();
+	if (order_set(&l, o->sort) || state_set(&l, o->state) || only_set(&l))
+		return ZS_EXIT_USAGE;
+	code = zs_command_maps(o, &instance, &maps);
+	if (code)
+		return code;
 	err = zs_snapshot(&maps, each, &l);
 	zs_maps_close(&maps);
-	if (err)
+	if (err) {
 		zs_error("list: cannot read the store: %s", strerror(-err));
-	if (o->json && !err) {
-		json_t *answer = zs_answer_begin();
-
-		json_object_set(answer, "objects", l.objects);
-		zs_answer_print(answer);
+	} else {
+		if (l.count)
+			qsort(l.rows, l.count, sizeof(*l.rows), l.compare);
+		print(&l, o->limit && o->limit < l.count ? (size_t)o->limit : l.count);
 	}
-	json_decref(l.objects);
+	for (size_t i = 0; i < l.count; i++) {
+		free(l.rows[i].tags);
+		free(l.rows[i].url);
+	}
+	free(l.rows);
 	return zs_exit_of(err);
 }

@@ -54,7 +54,7 @@ static bool for_agent(const struct zs_maps *maps, int fd)
 	static const enum zs_map theirs[] = {
 		ZS_MAP_origins, ZS_MAP_index, ZS_MAP_pages, ZS_MAP_ctl, ZS_MAP_gens,
 		ZS_MAP_holdoff, ZS_MAP_stop, ZS_MAP_events, ZS_MAP_counters, ZS_MAP_report,
-		ZS_MAP_tables, ZS_MAP_classes, ZS_MAP_scopes, ZS_MAP_config,
+		ZS_MAP_warmth, ZS_MAP_tables, ZS_MAP_classes, ZS_MAP_scopes, ZS_MAP_config, ZS_MAP_purges,
 	};
 
 	for (size_t i = 0; i < sizeof(theirs) / sizeof(theirs[0]); i++)
@@ -82,6 +82,7 @@ static int agent_spawn(struct supervisor *s)
 		.record_rate = (uint32_t)s->o->record_rate,
 		.fetch_rate = (uint32_t)s->o->fetch_rate,
 		.fetch_concurrency = (uint32_t)s->o->fetch_concurrency,
+		.enrol_always = s->o->enrol_always,
 		.refresh = !s->o->no_refresh && s->o->fetch_rate > 0,
 	};
 	struct pollfd ready;

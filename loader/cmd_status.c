@@ -17,8 +17,6 @@
 #include "counters.h"
 #include "log.h"
 
-#define HEARTBEAT_NS (3 * ZS_NS)
-
 /* The agent's report, parsed; null if there is none yet. A new reference. */
 static json_t *report_read(const struct zs_maps *maps)
 {
@@ -40,12 +38,6 @@ static json_t *report_read(const struct zs_maps *maps)
 		munmap((void *)r, sizeof(*r));
 	free(copy);
 	return json;
-}
-
-static bool agent_alive(const struct zs_ctl *ctl)
-{
-	return ctl->agent_pid && !(kill((pid_t)ctl->agent_pid, 0) && errno == ESRCH) &&
-	       zs_boot_ns() - ctl->heartbeat < HEARTBEAT_NS;
 }
 
 static json_t *counters_json(const struct zs_maps *maps)
@@ -80,7 +72,7 @@ static json_t *status_json(const struct zs_options *o, const struct zs_instance 
 	json_t *answer = zs_answer_begin(), *report = report_read(maps), *agent;
 	uint64_t cgroup = 0;
 	int link = zs_attached_cgroup(instance, &cgroup);
-	bool alive = agent_alive(ctl);
+	bool alive = zs_agent_alive(ctl);
 
 	*code = link || !alive ? ZS_EXIT_DEGRADED : ZS_EXIT_OK;
 	json_object_set_new(answer, "attached", json_boolean(!link));
@@ -156,6 +148,9 @@ static void status_print(const json_t *s)
 	printf("  store        %" JSON_INTEGER_FORMAT " objects, %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT
 	       " pages\n",
 	       number(agent, "stored"), number(agent, "pages_used"), number(agent, "pages_total"));
+	if (number(agent, "cold_origins"))
+		printf("  enrolment    %" JSON_INTEGER_FORMAT " origin%s of which nothing can be stored: most connections are "
+		       "left alone\n", number(agent, "cold_origins"), number(agent, "cold_origins") == 1 ? "" : "s");
 	if (hits + misses)
 		printf("  hit ratio    %.1f %% of %" JSON_INTEGER_FORMAT " cacheable requests\n",
 		       100.0 * (double)hits / (double)(hits + misses), hits + misses);

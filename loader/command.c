@@ -3,6 +3,7 @@
 #include "command.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,10 @@
 
 #include "caps.h"
 #include "cgroup.h"
+#include "clock.h"
 #include "log.h"
+
+#define HEARTBEAT_NS (3 * ZS_NS)
 
 enum zs_exit zs_exit_of(int err)
 {
@@ -94,6 +98,12 @@ int zs_command_target(const struct zs_options *o, char *path)
 	if (err == -EINVAL)
 		return ZS_EXIT_USAGE;
 	return err == -ENODEV ? ZS_EXIT_KERNEL : (int)zs_exit_of(err);
+}
+
+bool zs_agent_alive(const struct zs_ctl *ctl)
+{
+	return ctl->agent_pid && !(kill((pid_t)ctl->agent_pid, 0) && errno == ESRCH) &&
+	       zs_boot_ns() - ctl->heartbeat < HEARTBEAT_NS;
 }
 
 json_t *zs_answer_begin(void)

@@ -23,6 +23,9 @@ int zs_command_maps(const struct zs_options *options, struct zs_instance *instan
 /* The cgroup directory that the options name (PATH_MAX bytes). 0 or an exit code. */
 int zs_command_target(const struct zs_options *options, char *path);
 
+/* An agent goes its rounds on these maps. */
+bool zs_agent_alive(const struct zs_ctl *ctl);
+
 /* Starts an answer: {"schema": "zeroserve/1"}; prints and frees it. */
 json_t *zs_answer_begin(void);
 void zs_answer_print(json_t *answer);

@@ -21,15 +21,12 @@
  * fetches would outnumber the gain. */
 #define REFRESH_LIFETIME_MIN 10u /* seconds */
 
-/* In the last tenth of the lifetime or so: from a twentieth to three twentieths before its end, by the key, so
- * that what was stored together is not refreshed together. */
-static uint64_t refresh_time(const struct zs_ingest *in, const struct zs_policy_verdict *v, uint64_t digest,
-			     uint64_t arrived)
+uint64_t zs_refresh_time(const struct zs_policy_verdict *v, uint64_t digest, uint64_t arrived)
 {
 	uint64_t lifetime = (uint64_t)(v->fresh_until - v->born), left = (uint64_t)v->fresh_until - arrived;
 
-	if (!in->refresh || lifetime < REFRESH_LIFETIME_MIN * ZS_NS || left < lifetime / 2)
-		return ~0ull;
+	if (lifetime < REFRESH_LIFETIME_MIN * ZS_NS || left < lifetime / 2)
+		return ZS_REFRESH_NEVER;
 	return (uint64_t)v->fresh_until - lifetime / 20480 * (512 + 2 * (digest % 1024));
 }
 
@@ -185,7 +182,7 @@ static void times_set(const struct zs_ingest *in, const struct zs_policy_verdict
 	item->fresh_until = (uint64_t)v->fresh_until;
 	item->stale_until = in->refresh ? (uint64_t)v->stale_until : item->fresh_until;
 	item->error_until = in->refresh ? (uint64_t)v->error_until : item->fresh_until;
-	item->refresh_at = refresh_time(in, v, item->digest, arrived);
+	item->refresh_at = in->refresh ? zs_refresh_time(v, item->digest, arrived) : ZS_REFRESH_NEVER;
 	item->flags = v->authorized_ok ? ZS_OBJECT_AUTHORIZED : 0;
 	item->surrogate = v->surrogate;
 }
@@ -205,6 +202,7 @@ int zs_ingest_store(struct zs_ingest *in, const struct zs_asked *asked, const st
 {
 	struct zs_store_item item = {
 		.digest = asked->digest,
+		.asked = asked->time,
 		.key = &asked->key,
 		.key_len = asked->key_len,
 		.body = body->data,

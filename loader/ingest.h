@@ -49,6 +49,14 @@ struct zs_ingest {
 enum zs_policy_reason zs_ingest_judge(struct zs_ingest *in, const struct zs_asked *asked,
 				      const struct zs_response *response, uint64_t arrived);
 
+/*
+ * When hits ask for a refresh (boot-time ns): in the last tenth of the lifetime or so, from a twentieth to three
+ * twentieths before its end, by the key, so that what was stored together is not refreshed together.
+ * ZS_REFRESH_NEVER for lifetimes below ten seconds, and for what arrived (boot-time ns) when half of its is gone.
+ */
+#define ZS_REFRESH_NEVER (~0ull)
+uint64_t zs_refresh_time(const struct zs_policy_verdict *v, uint64_t digest, uint64_t arrived);
+
 /* Renders and stores. -EINVAL: not to be stored by policy; -ESTALE: by the rules in use now the request may
  * not fill the store, or means another key; -E2BIG: the head does not fit; errors of zs_store_put. Counts. */
 int zs_ingest_store(struct zs_ingest *in, const struct zs_asked *asked, const struct zs_response *response,

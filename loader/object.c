@@ -79,8 +79,9 @@ static int sizes_set(struct zs_bpf *obj, const struct zs_object_options *o)
 }
 
 /* SO_NETNS_COOKIE came with 5.14, the helper for sockops with 5.15: the helper is probed. */
-static void features_set(struct zs_bpf *obj)
+static void features_set(struct zs_bpf *obj, const struct zs_object_options *o)
 {
+	obj->rodata->zs_fail_at = o->fail_at;
 	obj->rodata->zs_netns_cookies =
 		libbpf_probe_bpf_helper(BPF_PROG_TYPE_SOCK_OPS, BPF_FUNC_get_netns_cookie, NULL) == 1;
 }
@@ -163,7 +164,7 @@ static void verifier_log_write(const struct zs_object_options *o, int err)
 
 	if (!obj || fd < 0)
 		goto out;
-	features_set(obj);
+	features_set(obj, o);
 	sizes_set(obj, o);
 	bpf_object__for_each_program(prog, obj->obj) {
 		memset(text, 0, 2);
@@ -193,7 +194,7 @@ int zs_object_load(const struct zs_object_options *options, struct zs_bpf **out)
 		zs_error("cannot open the built-in BPF object: %s", strerror(errno));
 		return err;
 	}
-	features_set(obj);
+	features_set(obj, options);
 	err = sizes_set(obj, options);
 	if (!err && access("/sys/kernel/btf/vmlinux", R_OK)) {
 		zs_error("the kernel does not describe its types (no /sys/kernel/btf/vmlinux), and the fences on a "

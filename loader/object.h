@@ -16,6 +16,7 @@ struct zs_object_options {
 	uint32_t pages;      /* store pages of ZS_PAGE_SIZE bytes; 0: default */
 	uint32_t entries;    /* objects at most; 0: default */
 	uint32_t record_cap; /* payload bytes per recording; 0: default */
+	uint32_t fail_at;    /* enum zs_fail: for tests, the step of the programs that fails; 0: none */
 	const struct zs_maps *reuse; /* pinned maps to take over; their sizes and contents stay */
 	const char *const *inert; /* further inert request fields, null-terminated; may be null */
 	const struct zs_tables_plan *plan; /* what the programs look up about requests; null: `inert`, no rules */

@@ -25,7 +25,8 @@ struct option_info {
 enum {
 	OPT_INSTANCE = 256, OPT_BPFFS, OPT_JSON, OPT_VERBOSE, OPT_QUIET, OPT_HELP, OPT_UNIT, OPT_PID,
 	OPT_CGROUP, OPT_ADMIN, OPT_USER, OPT_ORIGIN, OPT_INERT, OPT_STORE, OPT_OBJECT, OPT_RECORD,
-	OPT_FETCH, OPT_CONCURRENCY, OPT_CONFIG, OPT_OBJECTS, OPT_NO_REFRESH, OPT_URL, OPT_ALL,
+	OPT_FETCH, OPT_CONCURRENCY, OPT_CONFIG, OPT_OBJECTS, OPT_ENROL, OPT_NO_REFRESH, OPT_URL, OPT_ALL,
+	OPT_PREFIX, OPT_HOST, OPT_TAG, OPT_SOFT, OPT_DRY_RUN, OPT_SORT, OPT_STATE, OPT_LIMIT,
 };
 
 static const struct option_info infos[] = {
@@ -49,9 +50,18 @@ static const struct option_info infos[] = {
 	{"record-rate", 'r', OPT_RECORD, "N", "recordings per second at most (default 2000)"},
 	{"fetch-rate", 'r', OPT_FETCH, "N", "background fetches per second at most (default 50)"},
 	{"fetch-concurrency", 'r', OPT_CONCURRENCY, "N", "background fetches at once (default 8)"},
+	{"enrol", 'r', OPT_ENROL, "WHICH", "connections to follow: adaptive (default), or always all of them"},
 	{"no-refresh", 'r', OPT_NO_REFRESH, NULL, "no background fetches"},
 	{"url", 'p', OPT_URL, "URL", "what is stored for this URL"},
+	{"prefix", 's', OPT_PREFIX, "URL", "what is stored for URLs that begin so"},
+	{"host", 's', OPT_HOST, "HOST", "what is stored for this host; without a port: at any"},
+	{"tag", 's', OPT_TAG, "TAG", "what the upstream gave this tag; repeatable: any of them"},
 	{"all", 'p', OPT_ALL, NULL, "everything"},
+	{"soft", 'p', OPT_SOFT, NULL, "make it stale instead: served while it is fetched anew, if it has grace"},
+	{"dry-run", 'p', OPT_DRY_RUN, NULL, "only say how many objects that would be"},
+	{"sort", 'l', OPT_SORT, "COLUMN", "age, ttl, size or hits: the largest first; url (default)"},
+	{"state", 'l', OPT_STATE, "STATE", "only what is fresh, stale, expired or void"},
+	{"limit", 'l', OPT_LIMIT, "N", "the first N only"},
 };
 #define INFOS (sizeof(infos) / sizeof(infos[0]))
 
@@ -117,6 +127,15 @@ static int list_add(const char **list, const char *name, const char *text)
 	return -EINVAL;
 }
 
+static int enrol_take(struct zs_options *o, const char *text)
+{
+	o->enrol_always = !strcmp(text, "always");
+	if (o->enrol_always || !strcmp(text, "adaptive"))
+		return 0;
+	zs_error("--enrol '%s': give adaptive or always", text);
+	return -EINVAL;
+}
+
 /* The key of the configuration file that an option goes before. */
 static uint32_t given(int id)
 {
@@ -157,9 +176,18 @@ static int apply(struct zs_options *o, const struct option_info *info, const cha
 	case OPT_RECORD: return number(info->name, arg, 0, 1000000, &o->record_rate);
 	case OPT_FETCH: return number(info->name, arg, 0, 100000, &o->fetch_rate);
 	case OPT_CONCURRENCY: return number(info->name, arg, 1, 256, &o->fetch_concurrency);
+	case OPT_ENROL: return enrol_take(o, arg);
 	case OPT_NO_REFRESH: o->no_refresh = true; return 0;
 	case OPT_URL: o->url = arg; return 0;
 	case OPT_ALL: o->all = true; return 0;
+	case OPT_PREFIX: o->prefix = arg; return 0;
+	case OPT_HOST: o->host = arg; return 0;
+	case OPT_TAG: return list_add(o->tags, info->name, arg);
+	case OPT_SOFT: o->soft = true; return 0;
+	case OPT_DRY_RUN: o->dry_run = true; return 0;
+	case OPT_SORT: o->sort = arg; return 0;
+	case OPT_STATE: o->state = arg; return 0;
+	case OPT_LIMIT: return number(info->name, arg, 1, 1u << 30, &o->limit);
 	default: return -EINVAL;
 	}
 }

@@ -42,11 +42,20 @@ struct zs_options {
 	uint64_t record_rate;
 	uint64_t fetch_rate;
 	uint64_t fetch_concurrency;
+	bool enrol_always;
 	bool no_refresh;
 	uint32_t given; /* ZS_GIVEN() of config.h: what the command line names */
-	/* purge */
+	/* purge and list */
 	const char *url;
+	const char *prefix;
+	const char *host;
+	const char *tags[ZS_LIST_MAX + 1]; /* null-terminated */
 	bool all;
+	bool soft;
+	bool dry_run;
+	const char *sort;
+	const char *state;
+	uint64_t limit; /* 0: none */
 	/* check-config */
 	const char *file; /* null: the default */
 };

@@ -144,6 +144,8 @@ static int progress(struct zs_recordings *r, struct recording *x)
 		return err == -EFBIG ? ZS_RECORDING_LARGE : ZS_RECORDING_MALFORMED;
 	err = r->owner.whole(r->owner.user, &x->asked, &x->response, &body, x->arrived);
 	zs_body_free(&body);
+	if (err == -ECANCELED) /* says nothing about the next one */
+		return ZS_RECORDING_BROKEN;
 	return err ? ZS_RECORDING_REFUSED : ZS_RECORDING_STORED;
 }
 

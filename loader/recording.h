@@ -19,7 +19,7 @@ enum zs_recording_end {
 	ZS_RECORDING_LARGE,     /* longer than the limit */
 	ZS_RECORDING_MALFORMED, /* not a response that can be stored with certainty */
 	ZS_RECORDING_UNSAFE,    /* of an unsafe request: there is nothing to store, however it ended */
-	ZS_RECORDING_BROKEN,    /* bytes missing, twice, or the connection went on */
+	ZS_RECORDING_BROKEN,    /* bytes missing, twice, or the connection went on, or it was purged meanwhile */
 	ZS_RECORDING_ENDS,
 };
 

@@ -21,6 +21,7 @@
 
 #include <zs/key.h>
 
+#include "agent_purge.h"
 #include "cgroup.h"
 #include "clock.h"
 #include "counters.h"
@@ -29,7 +30,8 @@
 #include "object.h"
 #include "origins.h"
 
-#define RIG_PAGES 8192u
+#define RIG_PAGES   8192u
+#define RIG_ENTRIES 4096u
 
 static int programs_attach(struct zs_rig *rig)
 {
@@ -42,24 +44,29 @@ static int programs_attach(struct zs_rig *rig)
 	if (fd < 0)
 		return -errno;
 	rig->recorder = bpf_program__attach_cgroup(rig->obj->progs.zs_recorder, fd);
+	rig->watcher = bpf_program__attach_cgroup(rig->obj->progs.zs_watcher, fd);
 	rig->enrol = bpf_program__attach_cgroup(rig->obj->progs.zs_enrol, fd);
 	close(fd);
-	return rig->recorder && rig->enrol ? 0 : -errno;
+	return rig->recorder && rig->watcher && rig->enrol ? 0 : -errno;
 }
 
 static int store_open(struct zs_rig *rig)
 {
 	struct zs_store_options options = {
 		.index_fd = rig->maps.fd[ZS_MAP_index],
-		.count = RIG_PAGES,
-		.entries = 4096,
+		.count = rig->options.pages,
+		.entries = rig->options.entries,
 		.grace = zs_grace_membarrier,
+		.still_wanted = zs_agent_purge_wanted,
+		.user = &rig->purges,
 	};
 
 	rig->ctl = zs_ctl_map(&rig->maps);
 	rig->generations = zs_map_view(rig->maps.fd[ZS_MAP_gens], ZS_GENERATIONS * sizeof(uint64_t));
-	rig->pages = zs_map_view(rig->maps.fd[ZS_MAP_pages], (size_t)RIG_PAGES * ZS_PAGE_SIZE);
-	if (!rig->ctl || !rig->generations || !rig->pages)
+	rig->pages = zs_map_view(rig->maps.fd[ZS_MAP_pages], (size_t)rig->options.pages * ZS_PAGE_SIZE);
+	rig->purges.ctl = rig->ctl;
+	rig->purges.ring = zs_map_view(rig->maps.fd[ZS_MAP_purges], sizeof(struct zs_purge) * ZS_PURGES);
+	if (!rig->ctl || !rig->generations || !rig->pages || !rig->purges.ring)
 		return -errno;
 	options.pages = rig->pages;
 	return zs_store_create(&options, &rig->store);
@@ -111,14 +118,28 @@ static int listener_open(struct zs_rig *rig)
 	return bpf_map_update_elem(rig->maps.fd[ZS_MAP_origins], &key, &value, BPF_ANY) ? -errno : 0;
 }
 
-int zs_rig_open(struct zs_rig *rig, enum zs_rig_family family)
+/* Null: all defaults. */
+static void options_set(struct zs_rig *rig, const struct zs_rig_options *options)
 {
-	struct zs_object_options options = {.pages = RIG_PAGES, .entries = 4096};
+	if (options)
+		rig->options = *options;
+	if (!rig->options.pages)
+		rig->options.pages = RIG_PAGES;
+	if (!rig->options.entries)
+		rig->options.entries = RIG_ENTRIES;
+}
+
+int zs_rig_open(struct zs_rig *rig, enum zs_rig_family family, const struct zs_rig_options *wish)
+{
+	struct zs_object_options options = {0};
 	int err;
 
 	memset(rig, 0, sizeof(*rig));
 	rig->listener = -1;
 	rig->family = family;
+	options_set(rig, wish);
+	options.pages = rig->options.pages;
+	options.entries = rig->options.entries;
 	err = zs_cgroup_from_pid(getpid(), rig->home);
 	if (!err)
 		err = zs_cgroup_create_temp(rig->cgroup);
@@ -152,9 +173,11 @@ void zs_rig_close(struct zs_rig *rig)
 	zs_store_destroy(rig->store);
 	unmap(rig->ctl, sizeof(struct zs_ctl));
 	unmap(rig->generations, ZS_GENERATIONS * sizeof(uint64_t));
-	unmap(rig->pages, (size_t)RIG_PAGES * ZS_PAGE_SIZE);
+	unmap(rig->pages, (size_t)rig->options.pages * ZS_PAGE_SIZE);
+	unmap(rig->purges.ring, sizeof(struct zs_purge) * ZS_PURGES);
 	bpf_link__destroy(rig->enrol);
 	bpf_link__destroy(rig->recorder);
+	bpf_link__destroy(rig->watcher);
 	zs_object_close(rig->obj);
 	if (rig->home[0])
 		zs_cgroup_enter(rig->home, 0);
@@ -248,6 +271,7 @@ int zs_rig_put(struct zs_rig *rig, const char *target, const uint8_t *body, uint
 	item.bucket = zs_key_bucket(&key, rig->ctl->seed[0], rig->ctl->seed[1]);
 	item.key_len = zs_key_len(&key);
 	item.born = (int64_t)now;
+	item.asked = item.asked ? item.asked : now;
 	item.fresh_until = now + seconds * ZS_NS;
 	item.refresh_at = ~0ull;
 	item.generation = (uint32_t)rig->generations[item.bucket];
@@ -284,6 +308,11 @@ int zs_rig_head_equal(const char *stored, const char *received, size_t len)
 		digits++;
 	}
 	return digits >= 2; /* one in each slot at least */
+}
+
+int zs_rig_dispatch(const struct zs_rig *rig)
+{
+	return bpf_program__fd(rig->obj->progs.zs_dispatch);
 }
 
 uint64_t zs_rig_counter(struct zs_rig *rig, int id)

@@ -11,22 +11,30 @@
 #include <zs/abi.h>
 
 #include "pin.h"
+#include "purge.h"
 #include "store.h"
 
 struct bpf_link;
 
 enum zs_rig_family { ZS_RIG_V4, ZS_RIG_V6, ZS_RIG_MAPPED };
 
+struct zs_rig_options {
+	uint32_t pages;   /* of the store; 0: 8192 */
+	uint32_t entries; /* objects at most; 0: 4096 */
+};
+
 struct zs_rig {
 	char cgroup[PATH_MAX];
 	char home[PATH_MAX]; /* the cgroup the process came from */
 	enum zs_rig_family family;
+	struct zs_rig_options options; /* defaults filled in */
 	struct zs_bpf *obj;
-	struct bpf_link *enrol, *recorder;
+	struct bpf_link *enrol, *recorder, *watcher;
 	struct zs_maps maps;
 	struct zs_ctl *ctl;
 	uint64_t *generations;
 	uint8_t *pages;
+	struct zs_purge_view purges;
 	struct zs_store *store;
 	struct zs_store_item more; /* what zs_rig_put() stores beside head and body: ETag, 304, stale_until, ... */
 	int listener;
@@ -34,8 +42,9 @@ struct zs_rig {
 };
 
 /* Moves the calling process into a new cgroup, loads, attaches, listens on a free loopback port. All the
- * sockets it makes from now on belong there. Logged; undone on failure. Errors of zs_object_load. */
-int zs_rig_open(struct zs_rig *rig, enum zs_rig_family family);
+ * sockets it makes from now on belong there. `options` may be null: defaults. Several rigs are closed in the
+ * reverse order. Logged; undone on failure. Errors of zs_object_load. */
+int zs_rig_open(struct zs_rig *rig, enum zs_rig_family family, const struct zs_rig_options *options);
 
 /* Undoes zs_rig_open, also a half-done one. */
 void zs_rig_close(struct zs_rig *rig);
@@ -61,6 +70,9 @@ size_t zs_rig_recv(int fd, void *data, size_t want);
 
 /* Whether a received head equals a stored one, whose slots are blank, and has numbers in the slots. */
 int zs_rig_head_equal(const char *stored, const char *received, size_t len);
+
+/* The program that sockets carry, borrowed: what the kernel counts of its runs includes the tail call's. */
+int zs_rig_dispatch(const struct zs_rig *rig);
 
 /* One counter's value. */
 uint64_t zs_rig_counter(struct zs_rig *rig, int id);

@@ -264,7 +264,7 @@ static int child(int out)
 {
 	static struct bench b;
 	static struct zs_selftest results[ZS_SELFTESTS];
-	int err = zs_rig_open(&b.rig, ZS_RIG_V4);
+	int err = zs_rig_open(&b.rig, ZS_RIG_V4, NULL);
 
 	if (!err) {
 		b.body = malloc(ZS_ANSWER_MAX);

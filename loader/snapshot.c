@@ -43,42 +43,113 @@ static void views_close(struct views *v)
 		munmap(v->ctl, sizeof(*v->ctl));
 }
 
-/* A copy of the object's first page, checked: the agent may replace it meanwhile. */
-static bool object_copy(const struct views *v, uint64_t digest, uint8_t page[ZS_PAGE_SIZE])
-{
-	const struct zs_object *o = (const struct zs_object *)page;
-	struct zs_ref ref;
+/* What is looked at of an object. */
+struct copy {
+	uint8_t front[ZS_OBJECT_KEY_OFF + sizeof(struct zs_key)] __attribute__((aligned(8)));
+	uint8_t tags[ZS_ANSWER_HEAD_MAX];
+};
 
-	if (bpf_map_lookup_elem(v->maps->fd[ZS_MAP_index], &digest, &ref) || ref.page >= v->count)
-		return false;
-	memcpy(page, v->pages + (size_t)ref.page * ZS_PAGE_SIZE, ZS_PAGE_SIZE);
+static bool header_valid(const struct views *v, uint64_t digest, struct zs_ref ref, const struct zs_object *o)
+{
 	return o->magic == ZS_OBJECT_MAGIC && o->serial == ref.serial && o->digest == digest &&
-	       o->key_len >= ZS_KEY_HEAD && o->key_len <= sizeof(struct zs_key) && o->bucket < ZS_GENERATIONS &&
-	       zs_key_len((const struct zs_key *)(page + ZS_OBJECT_KEY_OFF)) == o->key_len;
+	       o->bucket < ZS_GENERATIONS && o->pages <= v->count - ref.page &&
+	       o->tags_len <= ZS_ANSWER_HEAD_MAX &&
+	       (uint64_t)o->tags_off + o->tags_len <= (uint64_t)o->pages * ZS_PAGE_SIZE &&
+	       o->key_len >= ZS_KEY_HEAD && o->key_len <= sizeof(struct zs_key);
+}
+
+/* Copied, and checked before and behind: the agent may replace it meanwhile. */
+static bool object_copy(const struct views *v, uint64_t digest, struct zs_ref ref, struct copy *c)
+{
+	const struct zs_object *o = (const struct zs_object *)c->front, *there;
+
+	if (ref.page >= v->count)
+		return false;
+	there = (const struct zs_object *)(v->pages + (size_t)ref.page * ZS_PAGE_SIZE);
+	memcpy(c->front, there, ZS_OBJECT_KEY_OFF);
+	if (!header_valid(v, digest, ref, o))
+		return false;
+	memcpy(c->front + ZS_OBJECT_KEY_OFF, (const uint8_t *)there + ZS_OBJECT_KEY_OFF, o->key_len);
+	if (zs_key_len((const struct zs_key *)(c->front + ZS_OBJECT_KEY_OFF)) != o->key_len)
+		return false;
+	memcpy(c->tags, (const uint8_t *)there + o->tags_off, o->tags_len);
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return __atomic_load_n(&there->serial, __ATOMIC_RELAXED) == ref.serial;
+}
+
+struct walk {
+	struct views v;
+	int (*each)(void *user, const struct zs_seen_object *seen);
+	void *user;
+};
+
+static int visit(struct walk *w, uint64_t digest, struct zs_ref ref)
+{
+	static struct copy c;
+	const struct zs_object *o = (const struct zs_object *)c.front;
+	struct zs_seen_object seen = {
+		.object = o,
+		.key = (const struct zs_key *)(c.front + ZS_OBJECT_KEY_OFF),
+		.tags = c.tags,
+	};
+
+	if (!object_copy(&w->v, digest, ref, &c))
+		return 0;
+	seen.tags_len = o->tags_len;
+	seen.valid = o->flush == *(volatile uint32_t *)&w->v.ctl->flush &&
+		     o->generation == (uint32_t)*(volatile uint64_t *)&w->v.generations[o->bucket];
+	return w->each(w->user, &seen);
+}
+
+/* One at a time: before 5.6 there are no batches. The next key is asked for while this one is still there. */
+static int walk_keys(struct walk *w)
+{
+	int fd = w->v.maps->fd[ZS_MAP_index], err = 0;
+	uint64_t digest, next;
+	struct zs_ref ref;
+	bool more = !bpf_map_get_next_key(fd, NULL, &next);
+
+	while (!err && more) {
+		digest = next;
+		more = !bpf_map_get_next_key(fd, &digest, &next);
+		if (!bpf_map_lookup_elem(fd, &digest, &ref))
+			err = visit(w, digest, ref);
+	}
+	return err;
+}
+
+/* Many in one call, whole buckets of the map at a time: deleting between the calls loses none. */
+#define BATCH 4096u
+static int walk_batches(struct walk *w)
+{
+	static uint64_t digests[BATCH];
+	static struct zs_ref refs[BATCH];
+	uint64_t place[2];
+	int err = 0, failed = 0;
+
+	for (void *from = NULL; !err && !failed; from = &place[0]) {
+		uint32_t count = BATCH;
+
+		failed = bpf_map_lookup_batch(w->v.maps->fd[ZS_MAP_index], from, &place[1], digests, refs, &count,
+					      NULL);
+		if (failed && errno != ENOENT)
+			return from ? -errno : walk_keys(w);
+		for (uint32_t i = 0; !err && i < count; i++)
+			err = visit(w, digests[i], refs[i]);
+		place[0] = place[1];
+	}
+	return err;
 }
 
 int zs_snapshot(const struct zs_maps *maps, int (*each)(void *user, const struct zs_seen_object *seen),
 		void *user)
 {
-	static uint8_t page[ZS_PAGE_SIZE] __attribute__((aligned(8)));
-	uint64_t digest, next;
-	struct views v;
-	void *from = NULL;
-	int err = views_open(&v, maps);
+	struct walk w = {.each = each, .user = user};
+	int err = views_open(&w.v, maps);
 
-	while (!err && !bpf_map_get_next_key(maps->fd[ZS_MAP_index], from, &next)) {
-		struct zs_seen_object seen = {.object = (const struct zs_object *)page,
-					      .key = (const struct zs_key *)(page + ZS_OBJECT_KEY_OFF)};
-
-		digest = next;
-		from = &digest;
-		if (!object_copy(&v, digest, page))
-			continue;
-		seen.valid = seen.object->flush == v.ctl->flush &&
-			     seen.object->generation == (uint32_t)v.generations[seen.object->bucket];
-		err = each(user, &seen);
-	}
-	views_close(&v);
+	if (!err)
+		err = walk_batches(&w);
+	views_close(&w.v);
 	return err;
 }
 

@@ -9,15 +9,17 @@
 
 #include "pin.h"
 
-/* One object as the kernel would see it; the pointers are into the caller's copy of its first page. */
+/* One object as the kernel would see it; the pointers are into a copy that lives for the call. */
 struct zs_seen_object {
 	const struct zs_object *object;
 	const struct zs_key *key;
+	const uint8_t *tags; /* each with a zero behind it */
+	uint32_t tags_len;
 	bool valid; /* not invalidated; freshness is the caller's comparison */
 };
 
-/* Calls `each` for every object that the index names; stops when it returns non-zero, and returns that.
- * -errno: the maps cannot be read. */
+/* Calls `each` for every object that the index names, which may delete it there; stops when it returns non-zero,
+ * and returns that. Whatever is named from the beginning to the end is seen. -errno: the maps cannot be read. */
 int zs_snapshot(const struct zs_maps *maps, int (*each)(void *user, const struct zs_seen_object *seen),
 		void *user);
 

@@ -112,7 +112,8 @@ void zs_store_destroy(struct zs_store *s)
 
 /* --- eviction -------------------------------------------------------------------------------- */
 
-/* SIEVE: from the hand towards the newest, the first object without a hit since the hand last passed goes. Returns false when there is nothing to evict. */
+/* SIEVE: from the hand towards the newest, the first object without a hit since the hand last passed goes.
+ * False: there is nothing to evict. */
 static bool evict_one(struct zs_store *s)
 {
 	struct zs_store_entry *e = s->hand ? s->hand : s->oldest;
@@ -257,6 +258,7 @@ static struct zs_store_entry *entry_new(const struct zs_store_item *item)
 	memcpy(e->request, item->request, item->request_len);
 	e->request_len = item->request_len;
 	e->digest = item->digest;
+	e->asked = item->asked;
 	e->gone_at = item->stale_until > item->fresh_until ? item->stale_until : item->fresh_until;
 	e->error_until = item->error_until;
 	e->surrogate = item->surrogate;
@@ -285,13 +287,15 @@ static void entry_settle(struct zs_store *s, struct zs_store_entry *e)
 	s->stats.stored++;
 }
 
-/* The same key is stored with a later birth, and was not invalidated since. */
+/* The same key is stored with a later birth, and was not invalidated since; a purge takes it out of the index. */
 static bool younger_there(const struct zs_store *s, const struct zs_store_item *item)
 {
 	const struct zs_object *o = zs_store_object(s, item->digest);
+	struct zs_ref ref;
 
 	return o && (int64_t)o->born > item->born && o->generation == item->generation &&
-	       o->flush == item->flush;
+	       o->flush == item->flush && !bpf_map_lookup_elem(s->o.index_fd, &item->digest, &ref) &&
+	       ref.serial == o->serial;
 }
 
 /*
@@ -363,6 +367,23 @@ const struct zs_object *zs_store_object(const struct zs_store *s, uint64_t diges
 	const struct zs_store_entry *e = *slot_of(s, digest);
 
 	return e ? object_at(s, e->ref.page) : NULL;
+}
+
+bool zs_store_soften(struct zs_store *s, const struct zs_store_entry *entry, uint64_t now)
+{
+	struct zs_store_entry *e = *slot_of(s, entry->digest);
+	struct zs_object *o = object_at(s, e->ref.page);
+	uint64_t early = o->fresh_until - now;
+
+	if (o->stale_until == o->fresh_until)
+		return false;
+	if (o->fresh_until <= now)
+		return true;
+	e->gone_at = o->stale_until - early;
+	e->error_until -= e->error_until > early ? early : e->error_until;
+	__atomic_store_n(&o->fresh_until, now, __ATOMIC_RELEASE);
+	__atomic_store_n(&o->stale_until, e->gone_at, __ATOMIC_RELEASE);
+	return true;
 }
 
 void zs_store_retry(struct zs_store *s, uint64_t digest, uint64_t retry_at, bool failing)

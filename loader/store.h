@@ -52,6 +52,7 @@ struct zs_store_item {
 	uint32_t flags;       /* ZS_OBJECT_* */
 	uint64_t modified;    /* as zs_imf_date() has it; 0: none */
 	int64_t born;         /* boot-time ns */
+	uint64_t asked;       /* boot-time ns at which the request left */
 	uint64_t fresh_until; /* boot-time ns */
 	uint64_t stale_until; /* boot-time ns; not before fresh_until */
 	uint64_t error_until; /* boot-time ns: how far stale_until may be moved while the origin fails */
@@ -68,6 +69,7 @@ struct zs_store_item {
 struct zs_store_entry {
 	uint64_t digest;
 	struct zs_ref ref;
+	uint64_t asked;   /* boot-time ns at which its request left */
 	uint64_t gone_at; /* boot-time ns at which the sweep takes it */
 	uint64_t error_until; /* as in the item */
 	uint64_t retry_at; /* boot-time ns at which a hit may ask for a refresh again; 0: as it is */
@@ -97,7 +99,7 @@ int zs_store_create(const struct zs_store_options *options, struct zs_store **ou
 void zs_store_destroy(struct zs_store *store);
 
 /*
- * Stores the object under its digest; one that is there is replaced, unless it is valid and younger
+ * Stores the object under its digest; one that is there is replaced, unless it is found, valid and younger
  * (-EEXIST): a slow fetch must not undo a later one. Evicts what must go. -EFBIG: larger than the store or
  * ZS_ANSWER_MAX; -ENOSPC: no room although evicted; -ENOMEM; errors of the map update.
  * After a failure the old object is as it was, or evicted. -ECANCELED: it was purged while it was on its way.
@@ -121,6 +123,10 @@ const struct zs_store_entry *zs_store_find(const struct zs_store *store, uint64_
 
 /* The object's page, or null if it is not there (any more). */
 const struct zs_object *zs_store_object(const struct zs_store *store, uint64_t digest);
+
+/* Stale from `now` (boot-time ns) on, and served for as long behind it as it would have been; what is stale
+ * already stays as it is. False: it has no grace, and is untouched. */
+bool zs_store_soften(struct zs_store *store, const struct zs_store_entry *entry, uint64_t now);
 
 /* Removes what is not to be served from `now` (boot-time ns) on, not even stale, or is void; lets hits ask
  * again where it is time: `flush` and the generations are the current

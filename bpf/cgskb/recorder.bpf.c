@@ -4,55 +4,21 @@
  * dialer program asked for, and raises a generation when an unsafe request succeeded, before the dialer
  * can read the response. Has no effect on the packet or the socket: it always returns 1.
  */
-#include <zs/bpf/maps.h>
-#include <bpf/bpf_endian.h>
+#include <zs/bpf/fails.h>
+#include "segment.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
-#define IPPROTO_TCP 6
-#define TCP_FIN     0x01
-#define TCP_RST     0x04
-
-struct segment {
-	__u32 seq;
-	__u32 ack;
-	__u32 off; /* of the payload in the packet */
-	__u32 len; /* of the payload */
-	__u32 fin; /* FIN or RST: no more will come */
-};
-
-struct tcp_head {
-	__be16 source;
-	__be16 dest;
-	__be32 seq;
-	__be32 ack;
-	__u8 doff;
-	__u8 flags;
-};
-
-/* 0 if the packet is a TCP segment that could be read. Extension headers are not followed. */
-static __always_inline int segment_read(struct __sk_buff *skb, struct segment *s)
+/* Which target it was is not known: all of them. [I10] of a cold origin nothing is stored that was asked for
+ * before it is warm, so there is nothing to void. */
+static __always_inline void unfollowed_invalidate(const struct zs_conn *c, struct zs_ctl *ctl)
 {
-	struct tcp_head tcp;
-	__u32 ip, head;
-	__u8 first, proto;
+	struct zs_warmth *w = zs_warmth_get(c->origin);
 
-	if (bpf_skb_load_bytes(skb, 0, &first, 1))
-		return -1;
-	ip = (first >> 4) == 4 ? (first & 15) * 4 : 40;
-	if (bpf_skb_load_bytes(skb, (first >> 4) == 4 ? 9 : 6, &proto, 1) || proto != IPPROTO_TCP)
-		return -1;
-	if (bpf_skb_load_bytes(skb, ip, &tcp, 14))
-		return -1;
-	head = ip + (tcp.doff >> 4) * 4;
-	if (skb->len < head)
-		return -1;
-	s->seq = bpf_ntohl(tcp.seq);
-	s->ack = bpf_ntohl(tcp.ack);
-	s->off = head;
-	s->len = skb->len - head;
-	s->fin = tcp.flags & (TCP_FIN | TCP_RST);
-	return 0;
+	if (w && w->cold)
+		return;
+	__sync_fetch_and_add(&ctl->flush, 1);
+	zs_count(ZS_COUNT_invalidated);
 }
 
 static __always_inline void invalidate(const struct zs_conn *c, struct zs_ctl *ctl)
@@ -60,6 +26,10 @@ static __always_inline void invalidate(const struct zs_conn *c, struct zs_ctl *c
 	__u32 bucket = (c->unsafe - 1) & (ZS_GENERATIONS - 1);
 	__u64 *generation = bpf_map_lookup_elem(&zs_gens, &bucket);
 
+	if (c->state == ZS_FRAME_UNFOLLOWED) {
+		unfollowed_invalidate(c, ctl);
+		return;
+	}
 	if (c->sticky) /* of several targets, nobody knows whose response this is */
 		__sync_fetch_and_add(&ctl->flush, 1);
 	if (generation)
@@ -187,7 +157,7 @@ static __always_inline int copy_payload(struct __sk_buff *skb, const struct zs_c
 
 		if (len > ZS_RECORD_CHUNK)
 			len = ZS_RECORD_CHUNK;
-		if (emit(skb, ctl, r, s, done, len, flags)) {
+		if (fails(ZS_FAIL_PAYLOAD) || emit(skb, ctl, r, s, done, len, flags)) {
 			zs_count(ZS_COUNT_events_lost);
 			return -1;
 		}

@@ -175,23 +175,24 @@ static __always_inline int windows_fill(struct sk_msg_md *msg, __u32 first, __u3
 
 		if (!len)
 			continue;
-		if (total > ZS_WINDOW && bpf_msg_pull_data(msg, at, at + len, 0))
+		if (fails(ZS_FAIL_PULL + n) || (total > ZS_WINDOW && bpf_msg_pull_data(msg, at, at + len, 0)))
 			return -1;
-		if (zs_window_fill(msg, first, from + at, len) != (int)len)
+		if (zs_window_fill(msg, first, from + at, len) != (int)len || fails(ZS_FAIL_FILL + n))
 			return -1;
 	}
 	return 0;
 }
 
-/* The refresh event; once per object. */
+/* The refresh event; once per object, but for events that are lost. */
 static __always_inline void refresh_ask(const struct zs_work *w, struct zs_object *o,
 					const struct zs_ctl *ctl)
 {
 	struct zs_event_refresh *ev;
 
 	o->refresh_asked = 1;
-	ev = bpf_ringbuf_reserve(&zs_events, sizeof(*ev), 0);
+	ev = fails(ZS_FAIL_REFRESH) ? NULL : bpf_ringbuf_reserve(&zs_events, sizeof(*ev), 0);
 	if (!ev) {
+		o->refresh_asked = 0;
 		zs_count(ZS_COUNT_events_lost);
 		return;
 	}
@@ -264,7 +265,7 @@ __attribute__((noinline)) int zs_answer(struct sk_msg_md *msg, __u32 id, __u64 c
 	if (!w || !ctl)
 		return -1;
 	o = (struct zs_object *)page_get(w->first_page);
-	if (!o)
+	if (!o || fails(ZS_FAIL_PAGE))
 		return -1;
 	choose(&c, o, w->request.flags, validated);
 	if (c.len > ZS_ANSWER_MAX || c.len < ZS_STEP)
@@ -272,11 +273,11 @@ __attribute__((noinline)) int zs_answer(struct sk_msg_md *msg, __u32 id, __u64 c
 	now = w->event.ev.time;
 	total = (c.len + ZS_STEP - 1) & ~(ZS_STEP - 1);
 	/* one element: the kernel queues it whole or not at all (v6.18 bpf_tcp_ingress) */
-	if (bpf_msg_push_data(msg, 0, total, 0))
+	if (fails(ZS_FAIL_PUSH) || bpf_msg_push_data(msg, 0, total, 0))
 		return -1;
 	if (windows_fill(msg, w->first_page, c.from, total) ||
-	    zs_slot_write(msg, c.age_off, (now - o->born) / NS_PER_S) ||
-	    zs_slot_write(msg, c.ttl_off, ttl_seconds(o, now)) ||
+	    zs_slot_write(msg, c.age_off, (now - o->born) / NS_PER_S) || fails(ZS_FAIL_AGE) ||
+	    zs_slot_write(msg, c.ttl_off, ttl_seconds(o, now)) || fails(ZS_FAIL_TTL) || fails(ZS_FAIL_REDIRECT) ||
 	    bpf_msg_redirect_hash(msg, &zs_socks, &cookie, BPF_F_INGRESS) != SK_PASS) {
 		if (bpf_msg_pop_data(msg, 0, total, 0))
 			zs_count(ZS_COUNT_impossible);

@@ -60,7 +60,7 @@ __attribute__((noinline)) int zs_record_announce(__u32 id, __u64 cookie, __u64 r
 	__u32 bucket, len;
 	__u64 *generation;
 
-	if (!w || !ctl)
+	if (!w || !ctl || fails(ZS_FAIL_ANNOUNCE))
 		return -1;
 	bucket = w->bucket;
 	generation = bpf_map_lookup_elem(&zs_gens, &bucket);

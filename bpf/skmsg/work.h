@@ -3,6 +3,7 @@
 #ifndef ZS_SKMSG_WORK_H
 #define ZS_SKMSG_WORK_H
 
+#include <zs/bpf/fails.h>
 #include <zs/bpf/maps.h>
 
 #define ZS_NO_WORK (~0u)
@@ -17,6 +18,8 @@ static __always_inline __u32 work_take(void)
 {
 	__u32 first = bpf_get_smp_processor_id() * ZS_WORK_PER_CPU;
 
+	if (fails(ZS_FAIL_WORK))
+		return ZS_NO_WORK;
 	for (__u32 i = 0; i < ZS_WORK_PER_CPU; i++) {
 		struct zs_work *w = work_get(first + i);
 		__u32 taken;

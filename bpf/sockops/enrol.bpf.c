@@ -37,6 +37,24 @@ static __always_inline int origin_key(struct bpf_sock_ops *ops, struct zs_origin
 	return 1;
 }
 
+#define SAMPLE_NS 5000000000ull /* a cold origin gets one connection enrolled in this time at least */
+
+/* Membership in a sockhash costs every message of a connection something. An origin of which nothing can be
+ * stored is followed by samples: a random part of its new connections, and the first one after a while. */
+static __always_inline int worth_it(__u32 origin)
+{
+	struct zs_warmth *w = zs_warmth_get(origin);
+	__u64 now;
+
+	if (!w || !w->cold)
+		return 1;
+	now = bpf_ktime_get_boot_ns();
+	if (bpf_get_prandom_u32() % ZS_SAMPLE && now - w->sampled < SAMPLE_NS)
+		return 0;
+	w->sampled = now;
+	return 1;
+}
+
 static __always_inline void enrol(struct bpf_sock_ops *ops)
 {
 	struct bpf_sock *sk = ops->sk;
@@ -61,6 +79,11 @@ static __always_inline void enrol(struct bpf_sock_ops *ops)
 	conn->origin = origin->id;
 	conn->epoch = ctl->epoch;
 	conn->next_write = ops->snd_nxt;
+	if (!worth_it(origin->id)) { /* the watcher looks at it from now on */
+		conn->state = ZS_FRAME_UNFOLLOWED;
+		zs_count(ZS_COUNT_unfollowed);
+		return;
+	}
 	if (ops->data_segs_out) /* data went out with the SYN: unseen */
 		conn->state = ZS_FRAME_PASSIVE;
 	if (bpf_sock_hash_update(ops, &zs_socks, &cookie, BPF_NOEXIST)) {

@@ -72,12 +72,24 @@ struct zs_origin {
 };
 ZS_ASSERT_SIZE(struct zs_origin, 8);
 
+/* Whether connections to an origin are worth following; value of zs_warmth at origin id % ZS_WARMTH, mmap-ed
+ * by the agent. Of a cold origin nothing is stored, and most of its connections are not enrolled. */
+#define ZS_WARMTH 4096u /* power of two */
+#define ZS_SAMPLE 32u   /* of a cold origin's new connections, one in so many is enrolled */
+struct zs_warmth {
+	__u32 cold;
+	__u32 zero;
+	__u64 sampled; /* boot-time ns at which a connection was enrolled last while it was cold */
+};
+ZS_ASSERT_SIZE(struct zs_warmth, 16);
+
 /* --- connections ----------------------------------------------------------------------------- */
 
 enum zs_frame_state {
 	ZS_FRAME_HEAD = 0, /* the next byte sent begins a request head */
 	ZS_FRAME_BODY,     /* body_left bytes of a Content-Length body are to come */
 	ZS_FRAME_PASSIVE,  /* nothing is known any more: native for the rest of its life */
+	ZS_FRAME_UNFOLLOWED, /* not enrolled: only unsafe requests are looked for, by the watcher */
 };
 
 /* sk_storage of an enrolled dialer. Written by sockops at establishment, then only under the socket
@@ -258,6 +270,7 @@ ZS_ASSERT_SIZE(struct zs_ctl, 128);
 enum zs_purge_kind {
 	ZS_PURGE_PREFIX = 1, /* host_len bytes of host, then the beginning of a target; host_len 0: any host */
 	ZS_PURGE_TAG,        /* a tag, byte for byte */
+	ZS_PURGE_URL,        /* as ZS_PURGE_PREFIX, but a whole target */
 };
 
 /* The newest ZS_PURGES purges that are not by generation: value of zs_purges at seq % ZS_PURGES. Whoever

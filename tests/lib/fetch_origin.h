@@ -138,7 +138,7 @@ struct answer {
 static const struct zs_fetch_limits limits = {
 	.concurrency = 4, .rate = 100, .timeout_ms = 3000, .max_bytes = 32768};
 
-static void done(const struct zs_fetch_result *r)
+static inline void done(const struct zs_fetch_result *r)
 {
 	struct answer *a = r->user;
 
@@ -170,7 +170,7 @@ static uint64_t now_ns(clockid_t clock)
 }
 
 /* The caller's loop: only the one descriptor is watched. */
-static void run(struct zs_fetch *f, const struct answer *a, int calls)
+static inline void run(struct zs_fetch *f, const struct answer *a, int calls)
 {
 	uint64_t end = now_ns(CLOCK_MONOTONIC) + PATIENCE_MS * 1000000ull;
 	struct pollfd pfd = {.fd = zs_fetch_fd(f), .events = POLLIN};

@@ -36,6 +36,7 @@
 
 static struct {
 	struct zs_rig rig;
+	struct zs_rig_options options; /* for the next kern_open() */
 	int dialer, acceptor;
 	int fds[KERN_FDS];
 	unsigned int count;
@@ -85,7 +86,7 @@ static inline int kern_open(enum zs_rig_family family)
 	int err;
 
 	kern_guard();
-	err = zs_rig_open(&kern.rig, family);
+	err = zs_rig_open(&kern.rig, family, &kern.options);
 	if (!err)
 		memcpy(kern.cgroup, kern.rig.cgroup, sizeof(kern.cgroup));
 	return err;

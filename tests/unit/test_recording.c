@@ -261,6 +261,14 @@ static void test_owner_refuses(void **state)
 	assert_int_equal(told.wholes, 1);
 	assert_int_equal(told.how, ZS_RECORDING_REFUSED);
 	assert_int_equal(zs_recordings_active(recordings), 0);
+
+	again();
+	whole_answer = -ECANCELED; /* purged: the next one may be stored */
+	asked(1, 1, 50);
+	data(0, WHOLE, strlen(WHOLE), 0);
+	assert_int_equal(told.wholes, 1);
+	assert_int_equal(told.how, ZS_RECORDING_BROKEN);
+	assert_int_equal(zs_recordings_active(recordings), 0);
 }
 
 /* --- bytes missing, twice, beyond ---------------------------------------------------------------

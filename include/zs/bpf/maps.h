@@ -52,6 +52,16 @@ struct zs_origins_map {
 };
 ZS_MAP(zs_origins_map, zs_origins);
 
+/* By origin id; see struct zs_warmth. */
+struct zs_warmth_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, ZS_WARMTH);
+	__type(key, __u32);
+	__type(value, struct zs_warmth);
+};
+ZS_MAP(zs_warmth_map, zs_warmth);
+
 /* Key digest to object. */
 struct zs_index_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -228,6 +238,13 @@ static __always_inline struct zs_ctl *zs_ctl_get(void)
 	__u32 zero = 0;
 
 	return bpf_map_lookup_elem(&zs_ctl, &zero);
+}
+
+static __always_inline struct zs_warmth *zs_warmth_get(__u32 origin)
+{
+	__u32 slot = origin & (ZS_WARMTH - 1);
+
+	return bpf_map_lookup_elem(&zs_warmth, &slot);
 }
 
 static __always_inline void zs_count_add(enum zs_counter id, __u64 n)
