@@ -91,7 +91,8 @@ class Explain(suite.Case):
         told = json.loads(self.zs.do("--json", "warm", file, "--cacert", self.world.caddy.ca, "--rate", "100"))
         self.assertGreater(time.monotonic() - started, 1.9, "200 requests at 100/s take two seconds")
         self.assertEqual((told["urls"], told["stored"], told["failed"]), (201, 200, 0), told)
-        self.assertEqual([one["why"] for one in told["not_stored"]], ["Cache-Control says no-store."])
+        self.assertEqual(len(told["not_stored"]), 1, told)
+        self.assertIn("no-store", told["not_stored"][0]["why"])
         for target in targets[:200]:
             self.assertTrue(self.client.request("GET", target, [("Accept-Encoding", "gzip")]).hit, target)
         self.world.app.reset()
