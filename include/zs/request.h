@@ -719,10 +719,10 @@ zs_inline void zs_request_codings(struct zs_request *r, const struct zs_tables *
 }
 
 /* A field that names an authority (RFC 9110 7.2), or a scheme: present once, not empty, of a size that fits
- * the key, only bytes of a host name, IP literal and port. */
+ * the key, only bytes of a host name, IP literal and port. With a capital it never fills the store. */
 zs_inline void zs_request_host(struct zs_request *r, const struct zs_tables *t, enum zs_slot slot, __u32 max)
 {
-	__u32 start = r->slot[slot].start, len = zs_span_len(&r->slot[slot]), i, all = ZS_B_HOST;
+	__u32 start = r->slot[slot].start, len = zs_span_len(&r->slot[slot]), i, all = ZS_B_HOST, any = 0;
 
 	if (len < 1 || len > max || (r->dup & (1u << slot))) {
 		zs_set_bits(&r->flags, ZS_REQ_BYPASS);
@@ -732,9 +732,12 @@ zs_inline void zs_request_host(struct zs_request *r, const struct zs_tables *t, 
 		if (i >= len)
 			break;
 		all &= t->byte[*zs_request_at(r, start + i)];
+		any |= t->byte[*zs_request_at(r, start + i)];
 	}
 	if (!all)
 		zs_set_bits(&r->flags, ZS_REQ_BYPASS);
+	if (any & ZS_B_UPPER) /* the key has it in lower case, the origin sees it as it is */
+		zs_set_bits(&r->flags, ZS_REQ_NOFILL);
 }
 
 /* Method, target form and version: the request line (RFC 9112 3). */

@@ -201,8 +201,10 @@ static void ref_authority(struct reference *r, const uint8_t *p, struct part val
 {
 	bool ok = value.len >= 1 && value.len <= max && !(*seen)++;
 
-	for (size_t i = 0; i < value.len; i++)
+	for (size_t i = 0; i < value.len; i++) {
 		ok = ok && is_host(p[value.at + i]);
+		r->known = r->known && !(p[value.at + i] >= 'A' && p[value.at + i] <= 'Z');
+	}
 	if (!ok)
 		refuse(r, false);
 	*out = value;

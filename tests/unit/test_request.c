@@ -178,7 +178,13 @@ static const struct list hosts[] = {
 	{RECORD,
 	 LINE,
 	 "\r\n" END,
-	 {"Host: A.example:8080", "hOST:[::1]:80", "Host: xn--a_b.", "Accept: a\r\nHost: a"}},
+	 {"Host: a.example:8080", "hOST:[::1]:80", "Host: xn--a_b.", "Accept: a\r\nHost: a"}},
+	/* the key has it in lower case, an origin may look at the case */
+	{NOFILL,
+	 LINE,
+	 END,
+	 {"Host: A.example:8080\r\n", "Host: examplE\r\n", HOST "X-Forwarded-Host: B\r\n",
+	  HOST "X-Forwarded-Proto: HTTPS\r\n"}},
 	{BYPASS,
 	 LINE,
 	 END,
@@ -344,6 +350,8 @@ static enum outcome in_host(int c)
 {
 	if (in_value(c) == BAD)
 		return BAD;
+	if (isascii(c) && isupper(c))
+		return NOFILL;
 	return isascii(c) && (isalnum(c) || strchr("-._:[]", c)) ? RECORD : BYPASS;
 }
 
@@ -875,7 +883,7 @@ static void assert_span(__u32 start, __u32 end, const char *want)
 }
 
 static const char full[] =
-	"GET /a/%62?c=d HTTP/1.1\r\nAccept: x  y \t\r\nhost: \tA.example:80\t \r\n"
+	"GET /a/%62?c=d HTTP/1.1\r\nAccept: x  y \t\r\nhost: \ta.example:80\t \r\n"
 	"X-Forwarded-Host:b\r\nX-Forwarded-Proto: https\r\nAccept-Encoding: gzip, br\r\n"
 	"User-Agent: z\r\nConnection: keep-alive\r\nReferer:\r\n\r\n";
 
@@ -906,7 +914,7 @@ static void test_spans(void **state)
 	assert_span(req.line[0].value, req.line[0].end, "/a/%62?c=d");
 	assert_span(req.line[1].start, req.line[1].colon, "Accept");
 	assert_span(req.line[1].value, req.line[1].end, "x  y");
-	assert_span(req.slot[ZS_SLOT_HOST].start, req.slot[ZS_SLOT_HOST].end, "A.example:80");
+	assert_span(req.slot[ZS_SLOT_HOST].start, req.slot[ZS_SLOT_HOST].end, "a.example:80");
 	assert_span(req.slot[ZS_SLOT_XFH].start, req.slot[ZS_SLOT_XFH].end, "b");
 	assert_span(req.slot[ZS_SLOT_XFP].start, req.slot[ZS_SLOT_XFP].end, "https");
 	assert_span(req.slot[ZS_SLOT_AE].start, req.slot[ZS_SLOT_AE].end, "gzip, br");
