@@ -9,7 +9,7 @@
     delay=MS      waits before answering      close=1     closes the connection afterwards
     etag=VALUE    ETag, and 304 if the request has it in If-None-Match
     tags=VALUE    Surrogate-Key               lc=VALUE    Location
-    echo, when, inject                        see careless.py
+    lag=MS        delay, but for GET only     echo, when, inject: see careless.py
 
 Any other method reads its body and answers with its digest and length; `X-Status: N` in the request
 sets the status, and a 2xx or 3xx raises the version that later GETs of the same URL name.
@@ -235,7 +235,8 @@ class Connection(asyncio.Protocol):
             answer = answer_read(method, target, fields, head, body.start.decode("latin-1"), close)
         else:
             answer = answer_write(method, target, fields, body, close)
-        delay = float(parameters(target).get("delay", 0)) / 1000
+        want = parameters(target)
+        delay = float(want.get("delay", want.get("lag", 0) if method == "GET" else 0)) / 1000
         if delay:
             self.waiting = True
             asyncio.get_running_loop().call_later(delay, self.answer, answer, close)
