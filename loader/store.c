@@ -207,6 +207,9 @@ static void object_write(struct zs_store *s, const struct zs_store_item *item, u
 	uint8_t *base = (uint8_t *)o;
 	uint32_t etag = ZS_OBJECT_KEY_OFF + item->key_len, body = l->data + item->head_len;
 
+	/* before any other byte: who copies what stood here sees that it has gone (snapshot.c) */
+	__atomic_store_n(&o->serial, serial, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
 	*o = (struct zs_object){
 		.magic = ZS_OBJECT_MAGIC,
 		.serial = serial,
@@ -287,15 +290,28 @@ static void entry_settle(struct zs_store *s, struct zs_store_entry *e)
 	s->stats.stored++;
 }
 
-/* The same key is stored with a later birth, and was not invalidated since; a purge takes it out of the index. */
+/* The same key is stored with a later birth, was fresh when the item was asked for, and was not invalidated since;
+ * a purge takes it out of the index. */
 static bool younger_there(const struct zs_store *s, const struct zs_store_item *item)
 {
 	const struct zs_object *o = zs_store_object(s, item->digest);
 	struct zs_ref ref;
 
-	return o && (int64_t)o->born > item->born && o->generation == item->generation &&
-	       o->flush == item->flush && !bpf_map_lookup_elem(s->o.index_fd, &item->digest, &ref) &&
+	return o && (int64_t)o->born > item->born && o->fresh_until > item->asked &&
+	       o->generation == item->generation && o->flush == item->flush && !bpf_map_lookup_elem(s->o.index_fd, &item->digest, &ref) &&
 	       ref.serial == o->serial;
+}
+
+static bool wanted(const struct zs_store *s, const struct zs_store_item *item)
+{
+	return !s->o.still_wanted || s->o.still_wanted(s->o.user, item);
+}
+
+/* A hit asks for a refresh again, if it is time for one. */
+static void ask_again(const struct zs_store *s, struct zs_store_entry *e)
+{
+	e->retry_at = 0;
+	__atomic_store_n(&object_at(s, e->ref.page)->refresh_asked, 0, __ATOMIC_RELEASE);
 }
 
 /*
@@ -307,7 +323,7 @@ static bool publish(struct zs_store *s, const struct zs_store_item *item, struct
 	struct zs_object *o = object_at(s, e->ref.page);
 
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (s->o.still_wanted && !s->o.still_wanted(s->o.user, item))
+	if (!wanted(s, item))
 		return false;
 	__atomic_store_n(&o->generation, item->generation, __ATOMIC_RELEASE);
 	return true;
@@ -324,6 +340,11 @@ int zs_store_put(struct zs_store *s, const struct zs_store_item *item)
 		return err;
 	if (younger_there(s, item))
 		return -EEXIST;
+	if (!wanted(s, item)) { /* what is there was not refreshed by this */
+		if (*slot_of(s, item->digest))
+			ask_again(s, *slot_of(s, item->digest));
+		return -ECANCELED;
+	}
 	while (s->stats.objects >= s->o.entries && !*slot_of(s, item->digest))
 		if (!evict_one(s))
 			return -ENOSPC;
@@ -377,12 +398,13 @@ bool zs_store_soften(struct zs_store *s, const struct zs_store_entry *entry, uin
 
 	if (o->stale_until == o->fresh_until)
 		return false;
-	if (o->fresh_until <= now)
-		return true;
-	e->gone_at = o->stale_until - early;
-	e->error_until -= e->error_until > early ? early : e->error_until;
-	__atomic_store_n(&o->fresh_until, now, __ATOMIC_RELEASE);
-	__atomic_store_n(&o->stale_until, e->gone_at, __ATOMIC_RELEASE);
+	if (o->fresh_until > now) {
+		e->gone_at = o->stale_until - early;
+		e->error_until -= e->error_until > early ? early : e->error_until;
+		__atomic_store_n(&o->fresh_until, now, __ATOMIC_RELEASE);
+		__atomic_store_n(&o->stale_until, e->gone_at, __ATOMIC_RELEASE);
+	}
+	ask_again(s, e);
 	return true;
 }
 

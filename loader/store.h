@@ -23,8 +23,8 @@ struct zs_store_options {
 	uint32_t count;    /* of pages */
 	uint32_t entries;  /* at most */
 	zs_grace_fn *grace;
-	/* Asked when the index names the object and before it is valid: whether it was purged meanwhile. Null:
-	 * always wanted. */
+	/* Whether it was not purged meanwhile: asked before anything is changed, and again when the index names the
+	 * object and before it is valid. Null: always wanted. */
 	bool (*still_wanted)(void *user, const struct zs_store_item *item);
 	void *user;
 };
@@ -100,9 +100,10 @@ void zs_store_destroy(struct zs_store *store);
 
 /*
  * Stores the object under its digest; one that is there is replaced, unless it is found, valid and younger
- * (-EEXIST): a slow fetch must not undo a later one. Evicts what must go. -EFBIG: larger than the store or
- * ZS_ANSWER_MAX; -ENOSPC: no room although evicted; -ENOMEM; errors of the map update.
- * After a failure the old object is as it was, or evicted. -ECANCELED: it was purged while it was on its way.
+ * and was fresh when the item was asked for (-EEXIST): a slow fetch must not undo a later one. Evicts what must
+ * go. -EFBIG: larger than the store or ZS_ANSWER_MAX; -ENOSPC: no room although evicted; -ENOMEM; errors of the
+ * map update. After a failure the old object is as it was, or evicted. -ECANCELED: it was purged while it was on
+ * its way; the old object's next hit may ask for a refresh again.
  */
 int zs_store_put(struct zs_store *store, const struct zs_store_item *item);
 
@@ -125,7 +126,7 @@ const struct zs_store_entry *zs_store_find(const struct zs_store *store, uint64_
 const struct zs_object *zs_store_object(const struct zs_store *store, uint64_t digest);
 
 /* Stale from `now` (boot-time ns) on, and served for as long behind it as it would have been; what is stale
- * already stays as it is. False: it has no grace, and is untouched. */
+ * already stays as it is. Its next hit asks for a refresh. False: it has no grace, and is untouched. */
 bool zs_store_soften(struct zs_store *store, const struct zs_store_entry *entry, uint64_t now);
 
 /* Removes what is not to be served from `now` (boot-time ns) on, not even stale, or is void; lets hits ask
