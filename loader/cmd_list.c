@@ -13,6 +13,8 @@
 #include "tags.h"
 #include "url.h"
 
+#define ROWS_MAX 1000000u /* held to be sorted */
+
 enum state { FRESH, STALE, EXPIRED, VOID, STATES };
 
 static const char *const state_names[STATES] = {"fresh", "stale", "expired", "void"};
@@ -25,6 +27,10 @@ struct row {
 	uint32_t hits;
 	uint32_t status;
 	uint32_t encodings; /* ZS_AE_* */
+	long long stale_until; /* seconds since 1970; from then on it is not served */
+	char *etag;
+	char *vary; /* the values of the operator's Vary fields, each with a zero behind it */
+	uint32_t vary_len;
 	char *tags;         /* each with a zero behind it */
 	uint32_t tags_len;  /* bytes */
 	char *url;
@@ -143,7 +149,7 @@ static bool wanted(const struct listing *l, const struct zs_seen_object *s)
 }
 
 /* A copy that may be shown on a terminal: an upstream chose them. Owned by the caller. */
-static char *tags_copy(const uint8_t *tags, uint32_t len)
+static char *text_copy(const uint8_t *tags, uint32_t len)
 {
 	char *copy = malloc(len + 1);
 
@@ -154,24 +160,56 @@ static char *tags_copy(const uint8_t *tags, uint32_t len)
 	return copy;
 }
 
+/* Those of the fields that were there. */
+static char *vary_copy(const struct zs_key *key, uint32_t *len)
+{
+	uint8_t values[ZS_VARY_FIELDS * (ZS_VARY_MAX + 1)];
+	uint32_t n = 0;
+
+	for (unsigned int i = 0; i < ZS_VARY_FIELDS; i++) {
+		uint32_t value_len;
+		const char *value = zs_key_text_of(key, (enum zs_key_part)(ZS_KEY_VARY + i), &value_len);
+
+		if (!(key->vary_seen >> i & 1) || value_len > ZS_VARY_MAX)
+			continue;
+		memcpy(values + n, value, value_len);
+		n += value_len;
+		values[n++] = 0;
+	}
+	*len = n;
+	return text_copy(values, n);
+}
+
+static int room_make(struct listing *l)
+{
+	size_t room = l->room ? l->room * 2 : 1024;
+	struct row *grown;
+
+	if (l->count == ROWS_MAX)
+		return -E2BIG;
+	if (l->count < l->room)
+		return 0;
+	grown = reallocarray(l->rows, room, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	l->rows = grown;
+	l->room = room;
+	return 0;
+}
+
 static int each(void *user, const struct zs_seen_object *s)
 {
 	struct listing *l = user;
 	const struct zs_object *o = s->object;
 	char url[ZS_KEY_TEXT_MAX + 16];
 	struct row *row;
+	int err;
 
 	if (!wanted(l, s))
 		return 0;
-	if (l->count == l->room) {
-		size_t room = l->room ? l->room * 2 : 1024;
-		struct row *grown = reallocarray(l->rows, room, sizeof(*grown));
-
-		if (!grown)
-			return -ENOMEM;
-		l->rows = grown;
-		l->room = room;
-	}
+	err = room_make(l);
+	if (err)
+		return err;
 	zs_key_url(s->key, url, sizeof(url));
 	row = &l->rows[l->count++];
 	*row = (struct row){
@@ -182,22 +220,37 @@ static int each(void *user, const struct zs_seen_object *s)
 		.hits = o->hits,
 		.status = o->status,
 		.encodings = s->key->ae,
-		.tags = tags_copy(s->tags, s->tags_len),
+		.stale_until = zs_wall_at(o->stale_until),
+		.etag = text_copy(s->etag, o->etag_len),
+		.tags = text_copy(s->tags, s->tags_len),
 		.tags_len = s->tags_len,
 		.url = strdup(url),
 	};
-	return row->tags && row->url ? 0 : -ENOMEM;
+	row->vary = vary_copy(s->key, &row->vary_len);
+	return row->etag && row->vary && row->tags && row->url ? 0 : -ENOMEM;
+}
+
+static void rows_free(struct listing *l)
+{
+	for (size_t i = 0; i < l->count; i++) {
+		free(l->rows[i].etag);
+		free(l->rows[i].vary);
+		free(l->rows[i].tags);
+		free(l->rows[i].url);
+	}
+	free(l->rows);
 }
 
 /* --- the answer ------------------------------------------------------------------------------ */
 
-static json_t *tags_json(const struct row *r)
+/* Texts, each with a zero behind it. */
+static json_t *list_json(const char *text, uint32_t len)
 {
-	json_t *tags = json_array();
+	json_t *list = json_array();
 
-	for (uint32_t at = 0; at < r->tags_len; at += (uint32_t)strlen(r->tags + at) + 1)
-		json_array_append_new(tags, json_string(r->tags + at));
-	return tags;
+	for (uint32_t at = 0; at < len; at += (uint32_t)strlen(text + at) + 1)
+		json_array_append_new(list, json_string(text + at));
+	return list;
 }
 
 static void row_print(const struct row *r)
@@ -210,30 +263,32 @@ static void row_print(const struct row *r)
 
 static json_t *row_json(const struct row *r)
 {
-	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:i, s:i, s:o}", "url", r->url, "state",
-			 state_names[r->state], "age", (json_int_t)r->age, "ttl", (json_int_t)r->ttl, "size",
-			 (json_int_t)r->size, "hits", (json_int_t)r->hits, "status", (int)r->status, "encodings",
-			 (int)r->encodings, "tags", tags_json(r));
+	json_t *json = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:i, s:i}", "url", r->url, "state",
+				 state_names[r->state], "age", (json_int_t)r->age, "ttl", (json_int_t)r->ttl,
+				 "stale_until", (json_int_t)r->stale_until, "size", (json_int_t)r->size, "hits",
+				 (json_int_t)r->hits, "status", (int)r->status, "encodings", (int)r->encodings);
+
+	json_object_set_new(json, "vary", list_json(r->vary, r->vary_len));
+	json_object_set_new(json, "etag", *r->etag ? json_string(r->etag) : json_null());
+	json_object_set_new(json, "tags", list_json(r->tags, r->tags_len));
+	return json;
 }
 
 static void print(const struct listing *l, size_t count)
 {
-	json_t *answer, *objects;
-
-	if (!l->o->json) {
+	if (l->o->json)
+		zs_answer_array_begin("objects");
+	else
 		printf("%-7s %8s %8s %8s %8s %6s  %s  %s\n", "state", "age/s", "ttl/s", "bytes", "hits", "status",
 		       "tags", "url");
-		for (const struct row *r = l->rows; r < l->rows + count; r++)
+	for (const struct row *r = l->rows; r < l->rows + count; r++) {
+		if (l->o->json)
+			zs_answer_array_add(row_json(r));
+		else
 			row_print(r);
-		return;
 	}
-	answer = zs_answer_begin();
-	objects = json_array();
-	for (const struct row *r = l->rows; r < l->rows + count; r++)
-		json_array_append_new(objects, row_json(r));
-	json_object_set_new(answer, "objects", objects);
-	json_object_set_new(answer, "total", json_integer((json_int_t)l->count));
-	zs_answer_print(answer);
+	if (l->o->json)
+		zs_answer_array_end(json_pack("{s:I}", "total", (json_int_t)l->count));
 }
 
 int zs_cmd_list(const struct zs_options *o)
@@ -254,17 +309,15 @@ int zs_cmd_list(const struct zs_options *o)
 		return code;
 	err = zs_snapshot(&maps, each, &l);
 	zs_maps_close(&maps);
-	if (err) {
+	if (err == -E2BIG) {
+		zs_error("list: more than %u objects match; choose with --host, --prefix, --tag or --state", ROWS_MAX);
+	} else if (err) {
 		zs_error("list: cannot read the store: %s", strerror(-err));
 	} else {
 		if (l.count)
 			qsort(l.rows, l.count, sizeof(*l.rows), l.compare);
 		print(&l, o->limit && o->limit < l.count ? (size_t)o->limit : l.count);
 	}
-	for (size_t i = 0; i < l.count; i++) {
-		free(l.rows[i].tags);
-		free(l.rows[i].url);
-	}
-	free(l.rows);
+	rows_free(&l);
 	return zs_exit_of(err);
 }

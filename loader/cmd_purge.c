@@ -115,6 +115,32 @@ static int each(void *user, const struct zs_seen_object *s)
 	return 0;
 }
 
+/* What would go, as it is found. */
+static int dry_each(void *user, const struct zs_seen_object *s)
+{
+	struct work *w = user;
+	char url[ZS_KEY_TEXT_MAX + 16];
+	uint64_t before = w->objects;
+	int err = each(w, s);
+
+	if (w->objects == before)
+		return err;
+	zs_key_url(s->key, url, sizeof(url));
+	if (w->o->json)
+		zs_answer_array_add(json_string(url));
+	else
+		puts(url);
+	return err;
+}
+
+static int dry_run(struct work *w)
+{
+	if (w->o->json)
+		zs_answer_array_begin("urls");
+	w->take = false;
+	return zs_snapshot(&w->maps, dry_each, w);
+}
+
 static int scan(struct work *w, bool take)
 {
 	w->take = take;
@@ -166,16 +192,16 @@ static void room_wait(const struct work *w)
 
 static int announce(struct work *w)
 {
-	int change = zs_change_lock(&w->instance);
+	int lock = zs_announce_lock(&w->instance);
 
-	if (change < 0)
-		return change;
+	if (lock < 0)
+		return lock;
 	room_wait(w);
 	for (uint32_t i = 0; i < w->count; i++) {
 		w->purge[i].soft = w->soft;
 		zs_purge_announce(&w->view, &w->purge[i]);
 	}
-	close(change);
+	close(lock);
 	return 0;
 }
 
@@ -239,7 +265,7 @@ static int purge(struct work *w)
 	if (err)
 		return err;
 	if (w->o->dry_run)
-		return scan(w, false);
+		return dry_run(w);
 	return w->o->soft ? purge_soft(w) : purge_hard(w);
 }
 
@@ -272,11 +298,14 @@ static void answer_print(const struct work *w)
 		       (unsigned long long)w->objects, w->soft ? " stale" : "");
 		return;
 	}
-	answer = zs_answer_begin();
+	answer = w->o->dry_run ? json_object() : zs_answer_begin();
 	json_object_set_new(answer, "purged", json_integer((json_int_t)w->objects));
 	json_object_set_new(answer, "soft", json_boolean(w->soft));
 	json_object_set_new(answer, "dry_run", json_boolean(w->o->dry_run));
-	zs_answer_print(answer);
+	if (w->o->dry_run)
+		zs_answer_array_end(answer);
+	else
+		zs_answer_print(answer);
 }
 
 int zs_cmd_purge(const struct zs_options *o)

@@ -120,3 +120,35 @@ void zs_answer_print(json_t *answer)
 	free(text);
 	json_decref(answer);
 }
+
+static bool array_empty;
+
+void zs_answer_array_begin(const char *name)
+{
+	printf("{\"schema\":\"zeroserve/1\",\"%s\":[", name);
+	array_empty = true;
+}
+
+void zs_answer_array_add(json_t *member)
+{
+	if (!array_empty)
+		putchar(',');
+	array_empty = false;
+	json_dumpf(member, stdout, JSON_COMPACT | JSON_ENCODE_ANY | JSON_PRESERVE_ORDER);
+	json_decref(member);
+}
+
+void zs_answer_array_end(json_t *rest)
+{
+	const char *name;
+	json_t *value;
+
+	putchar(']');
+	json_object_foreach(rest, name, value)
+	{
+		printf(",\"%s\":", name);
+		json_dumpf(value, stdout, JSON_COMPACT | JSON_ENCODE_ANY | JSON_PRESERVE_ORDER);
+	}
+	puts("}");
+	json_decref(rest);
+}

@@ -30,4 +30,12 @@ bool zs_agent_alive(const struct zs_ctl *ctl);
 json_t *zs_answer_begin(void);
 void zs_answer_print(json_t *answer);
 
+/*
+ * An answer that may be too long to be held in memory, printed as it comes: {"schema": "zeroserve/1",
+ * "<name>": [member, ...], and the members of `rest`}. Members and `rest` are taken over and freed.
+ */
+void zs_answer_array_begin(const char *name);
+void zs_answer_array_add(json_t *member);
+void zs_answer_array_end(json_t *rest);
+
 #endif

@@ -251,23 +251,35 @@ int zs_instance_lock(const struct zs_instance *instance)
 	return dir_lock(instance->dir);
 }
 
-#define CHANGE_WAIT_MS 10000
-int zs_change_lock(const struct zs_instance *instance)
+/* The directory `up` levels above the instance's, locked; waits at most `wait_ms`. Logged. */
+static int parent_lock(const struct zs_instance *instance, int up, int wait_ms)
 {
-	char root[PATH_MAX];
+	char path[PATH_MAX];
 	int fd = -EBUSY;
 
-	snprintf(root, sizeof(root), "%s", instance->dir);
-	*strrchr(root, '/') = 0;
-	*strrchr(root, '/') = 0;
-	for (int ms = 0; fd == -EBUSY && ms < CHANGE_WAIT_MS; ms += 10) {
-		fd = dir_lock(root);
+	snprintf(path, sizeof(path), "%s", instance->dir);
+	while (up--)
+		*strrchr(path, '/') = 0;
+	for (int ms = 0; fd == -EBUSY && ms < wait_ms; ms += 10) {
+		fd = dir_lock(path);
 		if (fd == -EBUSY)
 			usleep(10000);
 	}
 	if (fd < 0)
-		zs_error("cannot lock %s: %s; another zs-load may be at work there", root, strerror(-fd));
+		zs_error("cannot lock %s: %s; another zs-load may be at work there", path, strerror(-fd));
 	return fd;
+}
+
+#define CHANGE_WAIT_MS 10000
+int zs_change_lock(const struct zs_instance *instance)
+{
+	return parent_lock(instance, 2, CHANGE_WAIT_MS);
+}
+
+#define ANNOUNCE_WAIT_MS 5000
+int zs_announce_lock(const struct zs_instance *instance)
+{
+	return parent_lock(instance, 1, ANNOUNCE_WAIT_MS);
 }
 
 uint32_t zs_map_entries(int fd)

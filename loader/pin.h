@@ -69,6 +69,10 @@ int zs_instance_lock(const struct zs_instance *instance);
  * which the caller closes, or -EBUSY (logged). */
 int zs_change_lock(const struct zs_instance *instance);
 
+/* Takes the lock under which purges are announced: another one, since attaching holds that for seconds. An fd,
+ * which the caller closes, or -errno after five seconds (logged). */
+int zs_announce_lock(const struct zs_instance *instance);
+
 /* The control map of an instance, mmap-ed read and write; null on failure (errno). */
 struct zs_ctl *zs_ctl_map(const struct zs_maps *maps);
 

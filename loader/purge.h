@@ -28,7 +28,7 @@ bool zs_purge_matches(const struct zs_purge *purge, const struct zs_key *key, co
  * `text` is a prefix, a target or a tag. -EINVAL: longer than a request can have, or an empty tag. */
 int zs_purge_set(struct zs_purge *purge, enum zs_purge_kind kind, const char *host, const char *text);
 
-/* Gives the purge its number and time, and lets the agent see it. The caller holds zs_change_lock(): there is
+/* Gives the purge its number and time, and lets the agent see it. The caller holds zs_announce_lock(): there is
  * one announcer at a time. */
 void zs_purge_announce(const struct zs_purge_view *view, struct zs_purge *purge);
 

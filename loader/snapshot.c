@@ -45,7 +45,7 @@ static void views_close(struct views *v)
 
 /* What is looked at of an object. */
 struct copy {
-	uint8_t front[ZS_OBJECT_KEY_OFF + sizeof(struct zs_key)] __attribute__((aligned(8)));
+	uint8_t front[ZS_OBJECT_KEY_OFF + sizeof(struct zs_key) + ZS_ETAG_MAX] __attribute__((aligned(8)));
 	uint8_t tags[ZS_ANSWER_HEAD_MAX];
 };
 
@@ -53,7 +53,7 @@ static bool header_valid(const struct views *v, uint64_t digest, struct zs_ref r
 {
 	return o->magic == ZS_OBJECT_MAGIC && o->serial == ref.serial && o->digest == digest &&
 	       o->bucket < ZS_GENERATIONS && o->pages <= v->count - ref.page &&
-	       o->tags_len <= ZS_ANSWER_HEAD_MAX &&
+	       o->tags_len <= ZS_ANSWER_HEAD_MAX && o->etag_len <= ZS_ETAG_MAX &&
 	       (uint64_t)o->tags_off + o->tags_len <= (uint64_t)o->pages * ZS_PAGE_SIZE &&
 	       o->key_len >= ZS_KEY_HEAD && o->key_len <= sizeof(struct zs_key);
 }
@@ -69,7 +69,8 @@ static bool object_copy(const struct views *v, uint64_t digest, struct zs_ref re
 	memcpy(c->front, there, ZS_OBJECT_KEY_OFF);
 	if (!header_valid(v, digest, ref, o))
 		return false;
-	memcpy(c->front + ZS_OBJECT_KEY_OFF, (const uint8_t *)there + ZS_OBJECT_KEY_OFF, o->key_len);
+	memcpy(c->front + ZS_OBJECT_KEY_OFF, (const uint8_t *)there + ZS_OBJECT_KEY_OFF,
+	       o->key_len + o->etag_len);
 	if (zs_key_len((const struct zs_key *)(c->front + ZS_OBJECT_KEY_OFF)) != o->key_len)
 		return false;
 	memcpy(c->tags, (const uint8_t *)there + o->tags_off, o->tags_len);
@@ -96,6 +97,7 @@ static int visit(struct walk *w, uint64_t digest, struct zs_ref ref)
 	if (!object_copy(&w->v, digest, ref, &c))
 		return 0;
 	seen.tags_len = o->tags_len;
+	seen.etag = c.front + ZS_OBJECT_KEY_OFF + o->key_len;
 	seen.valid = o->flush == *(volatile uint32_t *)&w->v.ctl->flush &&
 		     o->generation == (uint32_t)*(volatile uint64_t *)&w->v.generations[o->bucket];
 	return w->each(w->user, &seen);

@@ -15,6 +15,7 @@ struct zs_seen_object {
 	const struct zs_key *key;
 	const uint8_t *tags; /* each with a zero behind it */
 	uint32_t tags_len;
+	const uint8_t *etag; /* object->etag_len bytes */
 	bool valid; /* not invalidated; freshness is the caller's comparison */
 };
 
