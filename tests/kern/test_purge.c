@@ -219,7 +219,7 @@ static void test_between(void **state)
 	(void)state;
 
 	put("/between", "t", 2);
-	lock = zs_change_lock(&instance);
+	lock = zs_announce_lock(&instance);
 	assert_true(lock >= 0);
 	assert_int_equal(pthread_create(&thread, NULL, store_between, &lock), 0);
 	assert_int_equal(purge((struct zs_options){.tags = {"t"}}), ZS_EXIT_OK);
