@@ -509,6 +509,7 @@ static int connections_create(struct agent *a)
 		err = watch_fd(a, zs_refresh_fd(a->refresh), 1);
 	if (!err && a->ctl->netns_known)
 		err = zs_netns_cookie(&watch.netns);
+	a->ctl->netns = watch.netns;
 	return err ? err : zs_watch_start(&watch, &a->watch);
 }
 

@@ -16,6 +16,7 @@
 
 #include "fields.h"
 #include "log.h"
+#include "origins.h"
 #include "pages.h"
 #include "pin.h"
 #include "tables.h"
@@ -90,13 +91,19 @@ static void features_set(struct zs_bpf *obj, const struct zs_object_options *o)
 static int ctl_set(const struct zs_bpf *obj, const struct zs_object_options *o)
 {
 	struct zs_ctl ctl = {.abi = ZS_ABI, .epoch = 1, .flush = 1};
+	uint64_t netns = 0;
 	uint32_t zero = 0;
+	int err;
 
 	if (getrandom(ctl.seed, sizeof(ctl.seed), 0) != sizeof(ctl.seed))
 		return -EIO;
 	ctl.record_cap = o->record_cap ? o->record_cap : ZS_ANSWER_MAX;
 	ctl.pages = o->pages ? o->pages : ZS_PAGES_DEFAULT;
 	ctl.netns_known = obj->rodata->zs_netns_cookies;
+	err = ctl.netns_known ? zs_netns_cookie(&netns) : 0;
+	if (err)
+		return err;
+	ctl.netns = netns;
 	return bpf_map_update_elem(bpf_map__fd(obj->maps.zs_ctl), &zero, &ctl, BPF_ANY) ? -errno : 0;
 }
 

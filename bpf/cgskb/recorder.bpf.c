@@ -5,37 +5,10 @@
  * can read the response. Has no effect on the packet or the socket: it always returns 1.
  */
 #include <zs/bpf/fails.h>
+#include "invalidate.h"
 #include "segment.h"
 
 char LICENSE[] SEC("license") = "GPL";
-
-/* Which target it was is not known: all of them. [I10] of a cold origin nothing is stored that was asked for
- * before it is warm, so there is nothing to void. */
-static __always_inline void unfollowed_invalidate(const struct zs_conn *c, struct zs_ctl *ctl)
-{
-	struct zs_warmth *w = zs_warmth_get(c->origin);
-
-	if (w && w->cold)
-		return;
-	__sync_fetch_and_add(&ctl->flush, 1);
-	zs_count(ZS_COUNT_invalidated);
-}
-
-static __always_inline void invalidate(const struct zs_conn *c, struct zs_ctl *ctl)
-{
-	__u32 bucket = (c->unsafe - 1) & (ZS_GENERATIONS - 1);
-	__u64 *generation = bpf_map_lookup_elem(&zs_gens, &bucket);
-
-	if (c->state == ZS_FRAME_UNFOLLOWED) {
-		unfollowed_invalidate(c, ctl);
-		return;
-	}
-	if (c->sticky) /* of several targets, nobody knows whose response this is */
-		__sync_fetch_and_add(&ctl->flush, 1);
-	if (generation)
-		__sync_fetch_and_add(generation, 1);
-	zs_count(ZS_COUNT_invalidated);
-}
 
 /*
  * RFC 9111 4.4: a non-error (2xx, 3xx) response to an unsafe request invalidates the target. Only what is
@@ -51,8 +24,11 @@ static __always_inline void unsafe_response(struct __sk_buff *skb, struct zs_con
 	if (s->len >= sizeof(line) && bpf_skb_load_bytes(skb, s->off, line, sizeof(line)))
 		line[0] = 0;
 	http = line[0] == 'H' && line[1] == 'T' && line[2] == 'T' && line[3] == 'P' && line[8] == ' ';
-	if (http && line[9] == '1' && s->len <= 25 && !s->fin) /* "HTTP/1.1 100 Continue", alone */
+	if (http && line[9] == '1' && s->len <= 25 && !s->fin) { /* "HTTP/1.1 100 Continue", alone */
+		if (c->unfollowed) /* for the watcher the response has not begun */
+			c->turn_rcv = s->seq + s->len;
 		return;
+	}
 	if (!http || (line[9] != '4' && line[9] != '5') || c->sticky)
 		invalidate(c, ctl);
 	if ((!http || line[9] != '1') && !c->sticky)

@@ -13,6 +13,7 @@
 #include <zs/frame.h>
 #include "answer.h"
 #include "record.h"
+#include "unsafe.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -144,6 +145,7 @@ static __always_inline int request_message(struct sk_msg_md *msg, struct zs_conn
 	int scan, answered = 0;
 
 	turn_begin(c, v);
+	zs_warmth_request(c->origin);
 	scan = zs_head_scan(id, zs_head_copy(msg, id));
 	if (zs_head_fields(id) || zs_head_framing(id))
 		return 0;

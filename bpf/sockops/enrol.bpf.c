@@ -55,6 +55,15 @@ static __always_inline int worth_it(__u32 origin)
 	return 1;
 }
 
+/* The watcher looks at it from now on. */
+static __always_inline void unfollow(struct bpf_sock_ops *ops, struct zs_conn *conn)
+{
+	conn->turn_rcv = ops->rcv_nxt;
+	conn->state = ops->data_segs_out ? ZS_FRAME_TUNNEL : ZS_FRAME_HEAD;
+	conn->unfollowed = 1;
+	zs_count(ZS_COUNT_unfollowed);
+}
+
 static __always_inline void enrol(struct bpf_sock_ops *ops)
 {
 	struct bpf_sock *sk = ops->sk;
@@ -79,16 +88,15 @@ static __always_inline void enrol(struct bpf_sock_ops *ops)
 	conn->origin = origin->id;
 	conn->epoch = ctl->epoch;
 	conn->next_write = ops->snd_nxt;
-	if (!worth_it(origin->id)) { /* the watcher looks at it from now on */
-		conn->state = ZS_FRAME_UNFOLLOWED;
-		zs_count(ZS_COUNT_unfollowed);
+	if (!worth_it(origin->id)) {
+		unfollow(ops, conn);
 		return;
 	}
-	if (ops->data_segs_out) /* data went out with the SYN: unseen */
-		conn->state = ZS_FRAME_PASSIVE;
+	conn->unfollowed = 0;
+	conn->state = ops->data_segs_out ? ZS_FRAME_PASSIVE : ZS_FRAME_HEAD; /* data that went out with the SYN: unseen */
 	if (bpf_sock_hash_update(ops, &zs_socks, &cookie, BPF_NOEXIST)) {
-		bpf_sk_storage_delete(&zs_conns, sk);
 		zs_count(ZS_COUNT_not_enrolled);
+		unfollow(ops, conn);
 		return;
 	}
 	zs_count(ZS_COUNT_enrolled);

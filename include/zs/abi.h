@@ -13,7 +13,7 @@
 #endif
 
 /* Raised whenever a layout below changes: pinned maps of another number are not taken over. */
-#define ZS_ABI 2
+#define ZS_ABI 3
 
 /* --- limits ---------------------------------------------------------------------------------- */
 
@@ -78,7 +78,7 @@ ZS_ASSERT_SIZE(struct zs_origin, 8);
 #define ZS_SAMPLE 32u   /* of a cold origin's new connections, one in so many is enrolled */
 struct zs_warmth {
 	__u32 cold;
-	__u32 zero;
+	__u32 requests; /* begun on followed connections; wraps, and may miss some: CPUs add without a lock */
 	__u64 sampled; /* boot-time ns at which a connection was enrolled last while it was cold */
 };
 ZS_ASSERT_SIZE(struct zs_warmth, 16);
@@ -89,11 +89,12 @@ enum zs_frame_state {
 	ZS_FRAME_HEAD = 0, /* the next byte sent begins a request head */
 	ZS_FRAME_BODY,     /* body_left bytes of a Content-Length body are to come */
 	ZS_FRAME_PASSIVE,  /* nothing is known any more: native for the rest of its life */
-	ZS_FRAME_UNFOLLOWED, /* not enrolled: only unsafe requests are looked for, by the watcher */
+	ZS_FRAME_TUNNEL,   /* of an unfollowed connection: what comes next may be no HTTP at all */
 };
 
-/* sk_storage of an enrolled dialer. Written by sockops at establishment, then only under the socket
- * lock by the sk_msg program, but for `record_left` and `unsafe`, which the recorder clears. */
+/* sk_storage of a dialer. Written by sockops at establishment, then only under the socket lock: by the
+ * sk_msg program, or, if it is not enrolled, by the watcher; but for `record_left` and `unsafe`, which the
+ * recorder clears. Of an unfollowed one next_write, turn_rcv, state, body_left, unsafe and sticky are used. */
 struct zs_conn {
 	__u64 cookie;
 	__u64 body_left;   /* bytes */
@@ -106,13 +107,17 @@ struct zs_conn {
 	__u32 turn_rcv;    /* tcp_sock.rcv_nxt when the last native request was sent */
 	__u32 awaits;      /* a native request was sent, and turn_rcv is valid */
 	__u32 record_left; /* payload bytes that may still be recorded in this turn */
-	__u32 unsafe;      /* 1 + generation bucket of an unsafe request without response; 0: none */
+	__u32 unsafe;      /* 1 + generation bucket of an unsafe request without response, or ZS_UNSAFE_ANY; 0: none */
 	__u32 sticky;      /* unsafe requests overlapped: from now on every response voids everything */
 	__u32 record_base; /* recorder: sequence number of the response's first byte */
 	__u32 record_open; /* recorder: record_base is valid */
 	__u64 record_next; /* dialer: the recording that begins once next_write is set */
+	__u32 unfollowed;  /* not enrolled: the watcher looks for unsafe requests, nothing is answered */
+	__u32 zero;
 };
-ZS_ASSERT_SIZE(struct zs_conn, 80);
+ZS_ASSERT_SIZE(struct zs_conn, 88);
+
+#define ZS_UNSAFE_ANY (~0u) /* zs_conn.unsafe: of a target that could not be told: success voids everything */
 
 /* --- keys ------------------------------------------------------------------------------------ */
 
@@ -259,11 +264,12 @@ struct zs_ctl {
 	__u32 vary;        /* Vary fields that the tables make part of the key */
 	__u32 config_seq;  /* raised by `reload` behind a new text in zs_config */
 	__u32 config_done; /* of the agent: the config_seq that it has taken over */
-	__u32 zero;
+	__u32 resumes;     /* raised by `resume`: every origin is warm again */
+	__u64 netns;       /* cookie that every origin carries; 0: none */
 	__u64 purge_seq;   /* number of the newest purge in zs_purges; from 1 */
 	__u64 purge_done;  /* of the agent: the newest one that it has carried out */
 };
-ZS_ASSERT_SIZE(struct zs_ctl, 128);
+ZS_ASSERT_SIZE(struct zs_ctl, 136);
 
 /* --- purges and configuration ------------------------------------------------------------------ */
 

@@ -208,6 +208,8 @@ struct zs_work {
 	__u32 scopes;
 	__u32 vary;
 	__u32 class;  /* of the request, at half * ZS_CLASSES; 0: none */
+	__u32 voids;  /* as zs_conn.unsafe: what the request's success voids */
+	__u32 zero;
 	struct zs_sip sip; /* between the two halves of the digest */
 	struct zs_scope_key scope;
 	struct zs_query query;
@@ -245,6 +247,15 @@ static __always_inline struct zs_warmth *zs_warmth_get(__u32 origin)
 	__u32 slot = origin & (ZS_WARMTH - 1);
 
 	return bpf_map_lookup_elem(&zs_warmth, &slot);
+}
+
+/* A request on a followed connection to that origin. */
+static __always_inline void zs_warmth_request(__u32 origin)
+{
+	struct zs_warmth *w = zs_warmth_get(origin);
+
+	if (w)
+		w->requests++;
 }
 
 static __always_inline void zs_count_add(enum zs_counter id, __u64 n)
