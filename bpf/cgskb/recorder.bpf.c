@@ -35,6 +35,17 @@ static __always_inline void unsafe_response(struct __sk_buff *skb, struct zs_con
 		c->unsafe = 0;
 }
 
+/* The first segment of a response on a connection that is not enrolled: does HTTP end here? (RFC 9110 15.2.2) */
+static __always_inline void unfollowed_response(struct __sk_buff *skb, struct zs_conn *c, const struct segment *s)
+{
+	__u32 status = 0;
+
+	c->expects = 0;
+	if (s->len >= 12 && !bpf_skb_load_bytes(skb, s->off + 8, &status, sizeof(status)) &&
+	    status == (__u32)ZS_W(' ', '1', '0', '1', 0, 0, 0, 0))
+		c->state = ZS_FRAME_TUNNEL;
+}
+
 static __always_inline __u64 wake(const struct zs_ctl *ctl)
 {
 	return ctl->awake ? BPF_RB_NO_WAKEUP : BPF_RB_FORCE_WAKEUP;
@@ -183,7 +194,7 @@ int zs_recorder(struct __sk_buff *skb)
 	if (!sk)
 		return 1;
 	c = bpf_sk_storage_get(&zs_conns, sk, 0, 0);
-	if (!c || (!c->record && !c->unsafe))
+	if (!c || (!c->record && !c->unsafe && !c->expects))
 		return 1;
 	ctl = zs_ctl_get();
 	if (!ctl)
@@ -196,6 +207,8 @@ int zs_recorder(struct __sk_buff *skb)
 	}
 	if (segment_old(sk, &s))
 		return 1;
+	if (c->expects && s.len)
+		unfollowed_response(skb, c, &s);
 	if (c->unsafe && (s.len || s.fin))
 		unsafe_response(skb, c, ctl, &s);
 	if (c->record)

@@ -11,8 +11,8 @@
  *   - a body of known length is skipped, byte for byte, and the next head begins behind it;
  *   - in a body of unknown length nothing is looked for until response bytes have arrived: no head can follow
  *     before. From then on, what is not a whole request may hide one, and voids everything if it succeeds;
- *   - bytes that stand where no body can be, and are no request, are taken for a torn one, unless HTTP may
- *     have ended on this connection (Upgrade).
+ *   - bytes that stand where no body can be, and are no request, are taken for a torn one, unless the protocol
+ *     was switched (101), or may have been before anybody looked.
  */
 #include <zs/frame.h>
 #include "../skmsg/work.h"
@@ -56,7 +56,8 @@ static __always_inline void key_of(const struct bpf_sock *sk, const struct zs_ct
 }
 
 /* State for a connection that sockops did not see, if it goes to an origin. */
-static __always_inline struct zs_conn *conn_begin(struct bpf_sock *sk, struct zs_ctl *ctl, const struct segment *s)
+static __always_inline struct zs_conn *conn_begin(struct bpf_sock *sk, const struct bpf_tcp_sock *tp, struct zs_ctl *ctl,
+						  const struct segment *s)
 {
 	struct zs_origin_key key;
 	struct zs_origin *origin;
@@ -73,6 +74,7 @@ static __always_inline struct zs_conn *conn_begin(struct bpf_sock *sk, struct zs
 	}
 	c->origin = origin->id;
 	c->next_write = s->seq;
+	c->turn_rcv = tp->rcv_nxt - 1;
 	c->state = ZS_FRAME_TUNNEL;
 	c->unfollowed = 1;
 	zs_count(ZS_COUNT_unfollowed);
@@ -80,7 +82,8 @@ static __always_inline struct zs_conn *conn_begin(struct bpf_sock *sk, struct zs
 }
 
 /* The way of nearly every segment: where a head is expected, one whole safe request without a body. */
-static __always_inline int plain(struct __sk_buff *skb, struct zs_conn *c, const struct segment *s)
+static __always_inline int plain(struct __sk_buff *skb, const struct bpf_tcp_sock *tp, struct zs_conn *c,
+				 const struct segment *s)
 {
 	__u64 method;
 	__u32 end;
@@ -92,6 +95,8 @@ static __always_inline int plain(struct __sk_buff *skb, struct zs_conn *c, const
 	    bpf_skb_load_bytes(skb, s->off + s->len - 4, &end, sizeof(end)) || end != (__u32)ZS_W('\r', '\n', '\r', '\n', 0, 0, 0, 0))
 		return 0;
 	c->next_write = s->seq + s->len;
+	c->turn_rcv = tp->rcv_nxt;
+	c->expects = 1;
 	return 1;
 }
 
@@ -112,7 +117,7 @@ static __always_inline void frame(struct zs_conn *c, const struct zs_request *r,
 {
 	if (scan == ZS_SCAN_OK && (r->flags & ZS_REQ_PASSIVE) && r->head_len == s->len && !zs_has(r, ZS_SLOT_TE) &&
 	    !zs_has(r, ZS_SLOT_CL)) {
-		c->state = ZS_FRAME_TUNNEL; /* it has no body; an Upgrade, perhaps */
+		c->state = ZS_FRAME_HEAD; /* it has no body; an Upgrade, perhaps */
 		return;
 	}
 	zs_frame_request(c, r, scan, s->len);
@@ -128,15 +133,18 @@ static __always_inline void request(struct zs_conn *c, struct zs_ctl *ctl, struc
 	__u8 first = *zs_request_at(r, r->line[0].value);
 
 	if (!r->line[0].colon || (c->state == ZS_FRAME_TUNNEL && first != '/' && first != '*' && (first | 0x20) != 'h')) {
-		if (c->state != ZS_FRAME_TUNNEL) {
+		if (c->state == ZS_FRAME_TUNNEL)
+			return;
+		if (answered) /* else the body of the request before */
 			c->unsafe = ZS_UNSAFE_ANY;
-			c->state = ZS_FRAME_PASSIVE;
-		}
+		c->state = ZS_FRAME_PASSIVE;
 		return;
 	}
 	turn_begin(c, ctl, answered);
+	c->expects = 1;
 	if (w->voids) {
 		c->unsafe = w->voids;
+		c->sticky |= !answered;
 		zs_count(ZS_COUNT_unsafe);
 	}
 	frame(c, r, scan, s);
@@ -166,14 +174,13 @@ static __always_inline void judge(struct __sk_buff *skb, struct zs_conn *c, stru
 }
 
 /* Every segment that is not plain. */
-static __always_inline void look(struct __sk_buff *skb, struct bpf_sock *sk, struct zs_conn *c, struct zs_ctl *ctl,
-				 const struct segment *s)
+static __always_inline void look(struct __sk_buff *skb, const struct bpf_tcp_sock *tp, struct zs_conn *c,
+				 struct zs_ctl *ctl, const struct segment *s)
 {
-	struct bpf_tcp_sock *tp = bpf_tcp_sock(sk);
 	__u32 end = s->seq + s->len, gap = s->seq - c->next_write;
 	int answered;
 
-	if (!tp || (__s32)(end - c->next_write) <= 0) /* sent before */
+	if ((__s32)(end - c->next_write) <= 0) /* sent before */
 		return;
 	answered = tp->rcv_nxt != c->turn_rcv;
 	c->next_write = end;
@@ -198,6 +205,7 @@ SEC("cgroup_skb/egress")
 int zs_watcher(struct __sk_buff *skb)
 {
 	struct bpf_sock *sk = skb->sk;
+	struct bpf_tcp_sock *tp;
 	struct zs_ctl *ctl;
 	struct zs_conn *c;
 	struct segment s;
@@ -215,14 +223,15 @@ int zs_watcher(struct __sk_buff *skb)
 			c->unsafe = ZS_UNSAFE_ANY;
 		return 1;
 	}
-	if (!s.len || (c && plain(skb, c, &s)))
+	tp = s.len ? bpf_tcp_sock(sk) : NULL;
+	if (!tp || (c && plain(skb, tp, c, &s)))
 		return 1;
 	ctl = zs_ctl_get();
 	if (!ctl)
 		return 1;
 	if (!c)
-		c = conn_begin(sk, ctl, &s);
+		c = conn_begin(sk, tp, ctl, &s);
 	if (c)
-		look(skb, sk, c, ctl, &s);
+		look(skb, tp, c, ctl, &s);
 	return 1;
 }

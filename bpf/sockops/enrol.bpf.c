@@ -58,7 +58,7 @@ static __always_inline int worth_it(__u32 origin)
 /* The watcher looks at it from now on. */
 static __always_inline void unfollow(struct bpf_sock_ops *ops, struct zs_conn *conn)
 {
-	conn->turn_rcv = ops->rcv_nxt;
+	conn->turn_rcv = ops->rcv_nxt - 1; /* nothing is outstanding */
 	conn->state = ops->data_segs_out ? ZS_FRAME_TUNNEL : ZS_FRAME_HEAD;
 	conn->unfollowed = 1;
 	zs_count(ZS_COUNT_unfollowed);

@@ -89,12 +89,13 @@ enum zs_frame_state {
 	ZS_FRAME_HEAD = 0, /* the next byte sent begins a request head */
 	ZS_FRAME_BODY,     /* body_left bytes of a Content-Length body are to come */
 	ZS_FRAME_PASSIVE,  /* nothing is known any more: native for the rest of its life */
-	ZS_FRAME_TUNNEL,   /* of an unfollowed connection: what comes next may be no HTTP at all */
+	ZS_FRAME_TUNNEL,   /* of an unfollowed connection: it may speak no HTTP any more, or not yet be understood */
 };
 
 /* sk_storage of a dialer. Written by sockops at establishment, then only under the socket lock: by the
  * sk_msg program, or, if it is not enrolled, by the watcher; but for `record_left` and `unsafe`, which the
- * recorder clears. Of an unfollowed one next_write, turn_rcv, state, body_left, unsafe and sticky are used. */
+ * recorder clears. Of an unfollowed one next_write, turn_rcv, state, body_left, unsafe and sticky are used; the
+ * recorder sets its state when the protocol is switched, and turn_rcv behind an interim response. */
 struct zs_conn {
 	__u64 cookie;
 	__u64 body_left;   /* bytes */
@@ -113,7 +114,7 @@ struct zs_conn {
 	__u32 record_open; /* recorder: record_base is valid */
 	__u64 record_next; /* dialer: the recording that begins once next_write is set */
 	__u32 unfollowed;  /* not enrolled: the watcher looks for unsafe requests, nothing is answered */
-	__u32 zero;
+	__u32 expects;     /* of an unfollowed one: the first segment of a response is to come */
 };
 ZS_ASSERT_SIZE(struct zs_conn, 88);
 

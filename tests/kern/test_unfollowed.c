@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Connections to a cold origin: left alone, but for unsafe requests, whose success still invalidates. */
+/*
+ * Connections that are not enrolled, because the origin was cold or they are older than the attachment: left
+ * alone, but for unsafe requests, whose success still invalidates.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -52,109 +55,381 @@ static int finish(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, finish)
 
+static uint64_t generation(void)
+{
+	return kern.rig.generations[kern_object("/kept")->bucket];
+}
+
+static void sent(int from, int to, const char *text)
+{
+	char got[8192];
+	size_t len = strlen(text);
+
+	assert_true(len <= sizeof(got));
+	kern_text(from, text);
+	assert_int_equal(zs_rig_recv(to, got, len), len);
+	assert_memory_equal(got, text, len);
+}
+
 static void exchange(const char *request, const char *response)
 {
-	char got[4096];
+	sent(dialer, acceptor, request);
+	sent(acceptor, dialer, response);
+}
 
-	kern_text(dialer, request);
-	assert_int_equal(zs_rig_recv(acceptor, got, strlen(request)), strlen(request));
+/* What a response has voided by the time the dialer can read it. */
+static bool voided_by(const char *response)
+{
+	uint64_t before = generation();
+	uint32_t flushed = kern.rig.ctl->flush;
+	char got[256];
+
 	kern_text(acceptor, response);
+	kern_readable(dialer);
+	before = generation() - before;
+	flushed = kern.rig.ctl->flush - flushed;
 	assert_int_equal(zs_rig_recv(dialer, got, strlen(response)), strlen(response));
+	return before || flushed;
+}
+
+/* Whether everything was voided, not the one target alone. */
+static bool flushed(void)
+{
+	bool yes = kern.rig.ctl->flush != flush;
+
+	flush = kern.rig.ctl->flush;
+	return yes;
 }
 
 #define OK "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 #define NOT_FOUND "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
 #define HOST " HTTP/1.1\r\nHost: rig\r\nContent-Length: 0\r\n\r\n"
+#define GET "GET /kept HTTP/1.1\r\nHost: rig\r\n\r\n"
+#define CHUNKED " HTTP/1.1\r\nHost: rig\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 static void test_left_alone(void **state)
 {
-	uint64_t passed = kern_count(ZS_COUNT_passed), hits = kern_count(ZS_COUNT_hits);
+	uint64_t passed = kern_count(ZS_COUNT_passed), hits = kern_count(ZS_COUNT_hits), before = generation();
 
 	(void)state;
 	for (int i = 0; i < 20; i++)
-		exchange("GET /kept HTTP/1.1\r\nHost: rig\r\n\r\n", OK);
+		exchange(GET, OK);
 	exchange("HEAD /kept" HOST, OK);
 	exchange("OPTIONS /kept" HOST, OK);
 	exchange("TRACE /kept" HOST, OK);
+	exchange("GET /kept HTTP/1.1\r\nHost: rig\r\nContent-Length: 3\r\n\r\nabc", OK);
 	assert_int_equal(kern_count(ZS_COUNT_passed), passed);
 	assert_int_equal(kern_count(ZS_COUNT_hits), hits);
-	assert_int_equal(kern.rig.ctl->flush, flush);
+	assert_int_equal(kern_count(ZS_COUNT_unsafe), 0);
+	assert_int_equal(generation(), before);
+	assert_false(flushed());
 	kern_hit("/kept", 300); /* on the enrolled one */
 }
 
-/* Before the response can be read, nothing that was stored is valid any more. */
+/* Before the response can be read, what was stored for the target is not valid any more; the rest is. */
 static void test_success(void **state)
 {
-	static const char *const requests[] = {"POST /kept" HOST, "PUT /" HOST,	    "DELETE /x" HOST,	"GETS /kept" HOST,
-					       "HEADER /x" HOST,  "M-SEARCH * HTTP/1.1\r\nHost: rig\r\n\r\n",
-					       "OPTIONSX /" HOST, "get /kept" HOST, "TRACES /x" HOST};
+	static const char *const methods[] = {"POST", "PUT", "DELETE", "GETS", "HEADER", "OPTIONSX", "get", "TRACES", "x"};
+	char request[256];
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(requests) / sizeof(*requests); i++) {
-		exchange(requests[i], i % 2 ? OK : "HTTP/1.1 303 See Other\r\nContent-Length: 0\r\n\r\n");
-		assert_int_equal(kern.rig.ctl->flush, ++flush);
+	kern_put("/other", 50, 60);
+	for (size_t i = 0; i < sizeof(methods) / sizeof(*methods); i++) {
+		kern_put("/kept", 300, 60);
+		snprintf(request, sizeof(request), "%s /kept" HOST, methods[i]);
+		sent(dialer, acceptor, request);
+		if (!voided_by(i % 2 ? OK : "HTTP/1.1 303 See Other\r\nContent-Length: 0\r\n\r\n"))
+			fail_msg("%s: what is stored can be answered still", methods[i]);
+		kern_miss("/kept");
 	}
-	kern_miss("/kept");
+	exchange("POST /kept?x" HOST, OK);
+	exchange("M-SEARCH * HTTP/1.1\r\nHost: rig\r\n\r\n", OK);
+	assert_false(flushed());
+	kern_hit("/other", 50);
 }
 
 static void test_error(void **state)
 {
 	(void)state;
-	exchange("POST /kept" HOST, NOT_FOUND);
-	exchange("POST /kept" HOST, "HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n");
-	assert_int_equal(kern.rig.ctl->flush, flush);
-	exchange("GET /kept HTTP/1.1\r\nHost: rig\r\n\r\n", OK); /* the mark does not stay */
-	assert_int_equal(kern.rig.ctl->flush, flush);
+	sent(dialer, acceptor, "POST /kept" HOST);
+	assert_false(voided_by(NOT_FOUND));
+	sent(dialer, acceptor, "POST /kept" HOST);
+	assert_false(voided_by("HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n"));
+	sent(dialer, acceptor, GET);
+	assert_false(voided_by(OK)); /* the mark does not stay */
 	kern_hit("/kept", 300);
 }
 
-/* In pieces, with a body, and with an interim response. */
-static void test_pieces(void **state)
+/* A head in two segments: everything is void, wherever it was cut. */
+static void test_split_head(void **state)
 {
-	char got[4096];
+	static const char head[] = "POST /kept" HOST;
+	char part[sizeof(head)];
 
 	(void)state;
-	kern_text(dialer, "POS");
-	assert_int_equal(zs_rig_recv(acceptor, got, 3), 3);
-	kern_text(dialer, "T /kept HTTP/1.1\r\nHost: rig\r\nContent-Length: 39\r\n\r\n");
-	assert_int_equal(zs_rig_recv(acceptor, got, 51), 51);
-	kern_text(acceptor, "HTTP/1.1 100 Continue\r\n\r\n");
-	assert_int_equal(zs_rig_recv(dialer, got, 25), 25);
-	assert_int_equal(kern.rig.ctl->flush, flush);
-	kern_text(dialer, "GET /kept HTTP/1.1\r\nHost: rig\r\n\r\n......");
-	assert_int_equal(zs_rig_recv(acceptor, got, 39), 39);
-	kern_text(acceptor, OK);
-	assert_int_equal(zs_rig_recv(dialer, got, strlen(OK)), strlen(OK));
-	assert_int_equal(kern.rig.ctl->flush, flush + 1);
+	for (size_t cut = 1; cut < sizeof(head) - 1; cut++) {
+		memcpy(part, head, cut);
+		part[cut] = 0;
+		sent(dialer, acceptor, part);
+		sent(dialer, acceptor, head + cut);
+		if (!voided_by(OK))
+			fail_msg("cut at %zu: what is stored can be answered still", cut);
+		sent(dialer, acceptor, GET);
+		assert_false(voided_by(OK));
+		sent(dialer, acceptor, "POST /kept" HOST);
+		assert_false(voided_by(NOT_FOUND));
+	}
 }
 
-/* While the origin is cold there is nothing to void. */
+/* Longer than what is looked at: the target and Host stand in the beginning, and that is enough. */
+static void test_long_head(void **state)
+{
+	static char head[6000];
+	int n = sprintf(head, "POST /kept HTTP/1.1\r\nHost: rig\r\nCookie: %05000d\r\n\r\n", 0);
+
+	(void)state;
+	sent(dialer, acceptor, head);
+	assert_true(voided_by(OK) && !flushed());
+	sent(dialer, acceptor, head);
+	assert_false(voided_by(NOT_FOUND));
+	n = sprintf(head, "POST /%05000d HTTP/1.1\r\nHost: rig\r\n\r\n", 0);
+	assert_true(n > ZS_HEAD_MAX);
+	sent(dialer, acceptor, head); /* such a target cannot be stored */
+	assert_false(voided_by(OK));
+	memcpy(head, "GET ", 4);
+	sent(dialer, acceptor, head);
+	assert_false(voided_by(OK));
+	sent(dialer, acceptor, "DELETE /kept" HOST);
+	assert_true(voided_by(OK) && !flushed());
+}
+
+/* Bodies of known length are not looked at, however they are cut, and what comes behind them is. */
+static void test_body(void **state)
+{
+	(void)state;
+	sent(dialer, acceptor, "PUT /other HTTP/1.1\r\nHost: rig\r\nContent-Length: 87\r\n\r\nab");
+	sent(dialer, acceptor, "POST /kept" HOST);
+	sent(dialer, acceptor, "GET /kept HTTP/1.1\r\nHost: r\r\n\r\n");
+	sent(dialer, acceptor, "x");
+	assert_false(voided_by(OK));
+	sent(dialer, acceptor, "POST /kept" HOST);
+	assert_true(voided_by(OK) && !flushed());
+	sent(dialer, acceptor, GET);
+	assert_false(voided_by(OK));
+}
+
+/* Of a chunked body it is not known where it ends: with its response the next request may begin. */
+static void test_chunked(void **state)
+{
+	(void)state;
+	sent(dialer, acceptor, "POST /other" CHUNKED);
+	sent(dialer, acceptor, "3\r\nabc\r\n");
+	sent(dialer, acceptor, "POST /kept" HOST); /* cannot be one: no response was read */
+	sent(dialer, acceptor, "0\r\n\r\n");
+	assert_false(voided_by(OK));
+	sent(dialer, acceptor, "POST /kept" HOST);
+	assert_true(voided_by(OK) && !flushed());
+	sent(dialer, acceptor, "GET /other" CHUNKED);
+	sent(dialer, acceptor, "3\r\nabc\r\n0\r\n\r\n");
+	assert_false(voided_by(OK));
+	sent(dialer, acceptor, "PUT /kept" HOST);
+	assert_true(voided_by(OK) && !flushed());
+}
+
+/* An interim response leaves the mark, and the body behind it is still a body. */
+static void test_interim(void **state)
+{
+	(void)state;
+	sent(dialer, acceptor, "POST /kept HTTP/1.1\r\nHost: rig\r\nExpect: 100-continue\r\n"
+			       "Transfer-Encoding: chunked\r\n\r\n");
+	assert_false(voided_by("HTTP/1.1 100 Continue\r\n\r\n"));
+	sent(dialer, acceptor, "3\r\nabc\r\n");
+	sent(dialer, acceptor, GET);
+	sent(dialer, acceptor, "0\r\n\r\n");
+	assert_true(voided_by(OK) && !flushed());
+	sent(dialer, acceptor, "POST /kept HTTP/1.1\r\nHost: rig\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n");
+	assert_false(voided_by("HTTP/1.1 100 Continue\r\n\r\n"));
+	sent(dialer, acceptor, "abc");
+	assert_true(voided_by(OK));
+}
+
+/* Two are outstanding, the first fails and the second succeeds, or the other way round. */
+static void test_overlapping(void **state)
+{
+	(void)state;
+	sent(dialer, acceptor, "POST /other" HOST);
+	sent(dialer, acceptor, "POST /kept" HOST);
+	voided_by(NOT_FOUND);
+	kern_put("/kept", 300, 60);
+	assert_true(voided_by(OK));
+	kern_miss("/kept");
+}
+
+/* Several requests in one segment. */
+static void test_one_segment(void **state)
+{
+	(void)state;
+	sent(dialer, acceptor, GET "POST /kept" HOST);
+	voided_by(NOT_FOUND);
+	sent(dialer, acceptor, "PUT /other HTTP/1.1\r\nHost: rig\r\nContent-Length: 3\r\n\r\nabcPOST /kept" HOST);
+	assert_true(voided_by(OK));
+}
+
+/*
+ * The response comes before the body has been sent, because the server reads slowly: what follows is written
+ * behind the rest of the body, and both go out in one segment.
+ */
+static void early(const char *head, const char *filler)
+{
+	static char bulk[100000], sink[sizeof(bulk)];
+	int size = 1 << 20, least = 4096;
+	size_t all = strlen(head), text = strlen(filler);
+	ssize_t n;
+
+	setsockopt(dialer, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	setsockopt(acceptor, SOL_SOCKET, SO_RCVBUF, &least, sizeof(least));
+	for (size_t i = 0; i < sizeof(bulk); i++)
+		bulk[i] = filler[i % text];
+	sent(dialer, acceptor, head);
+	n = send(dialer, bulk, sizeof(bulk) / text * text, MSG_DONTWAIT | MSG_NOSIGNAL);
+	assert_true(n > 0);
+	all = (size_t)n;
+	voided_by(NOT_FOUND);
+	kern_put("/kept", 300, 60);
+	kern_text(dialer, "POST /kept" HOST);
+	all += strlen("POST /kept" HOST);
+	setsockopt(acceptor, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	while (all) {
+		n = recv(acceptor, sink, all < sizeof(sink) ? all : sizeof(sink), 0);
+		assert_true(n > 0);
+		all -= (size_t)n;
+	}
+	if (!voided_by(OK))
+		fail_msg("%.20s, %.10s: what is stored can be answered still", head, filler);
+}
+
+static int again(void)
+{
+	kern_hang_up();
+	return finish(NULL) || begin(NULL);
+}
+
+static void test_early_response(void **state)
+{
+	(void)state;
+	early("POST /other" CHUNKED, "1000\r\nabc");
+	assert_int_equal(again(), 0);
+	early("GET /other" CHUNKED, GET);
+	assert_int_equal(again(), 0);
+	early("GET /other" CHUNKED, "POST /other" HOST);
+	assert_int_equal(again(), 0);
+	early("PUT /other HTTP/1.1\r\nHost: rig\r\nContent-Length: 100000\r\n\r\n", "a");
+}
+
+/* While the origin is cold there is nothing to void but what one target has. */
 static void test_while_cold(void **state)
 {
 	(void)state;
 	warmth[1].cold = 1;
-	exchange("POST /kept" HOST, OK);
-	assert_int_equal(kern.rig.ctl->flush, flush);
-	warmth[1].cold = 0;
-	exchange("POST /kept" HOST, OK);
-	assert_int_equal(kern.rig.ctl->flush, flush + 1);
+	sent(dialer, acceptor, "POST /ke");
+	sent(dialer, acceptor, "pt" HOST);
+	assert_false(voided_by(OK));
+	sent(dialer, acceptor, "POST /kept" HOST);
+	assert_true(voided_by(OK) && !flushed());
 }
 
 /* Bytes that are no HTTP, as behind an Upgrade, void nothing. */
 static void test_tunnel(void **state)
 {
-	char frame[200], got[200];
+	static const char upgrade[] = " /socket HTTP/1.1\r\nHost: rig\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+	static const char *const methods[] = {"GET", "POST"};
+	char frame[200], got[200], head[256];
 
 	(void)state;
-	for (int i = 0; i < 50; i++) {
-		for (size_t n = 0; n < sizeof(frame); n++)
-			frame[n] = (char)(0x80 | kern_random(128));
-		kern_send(dialer, frame, sizeof(frame));
-		assert_int_equal(zs_rig_recv(acceptor, got, sizeof(got)), sizeof(got));
-		kern_send(acceptor, frame, sizeof(frame));
-		assert_int_equal(zs_rig_recv(dialer, got, sizeof(got)), sizeof(got));
+	for (size_t m = 0; m < 2; m++) {
+		uint64_t before = generation();
+
+		snprintf(head, sizeof(head), "%s%s", methods[m], upgrade);
+		exchange(head, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+		for (int i = 0; i < 50; i++) {
+			for (size_t n = 0; n < sizeof(frame); n++)
+				frame[n] = (char)kern_random(256);
+			memcpy(frame, i % 2 ? "\x81\x05hello" : "hello world", 7);
+			kern_send(dialer, frame, sizeof(frame));
+			assert_int_equal(zs_rig_recv(acceptor, got, sizeof(got)), sizeof(got));
+			kern_send(acceptor, frame, sizeof(frame));
+			assert_int_equal(zs_rig_recv(dialer, got, sizeof(got)), sizeof(got));
+		}
+		assert_false(flushed());
+		assert_int_equal(generation(), before);
+		assert_int_equal(again(), 0);
 	}
-	assert_int_equal(kern.rig.ctl->flush, flush);
+}
+
+/* A connection that was there before anything was attached; here: before its peer was an origin. */
+static void before_attaching(void)
+{
+	int origins = kern.rig.maps.fd[ZS_MAP_origins];
+	struct zs_origin_key key;
+	struct zs_origin value;
+
+	close(dialer);
+	close(acceptor);
+	assert_int_equal(bpf_map_get_next_key(origins, NULL, &key), 0);
+	assert_int_equal(bpf_map_lookup_elem(origins, &key, &value), 0);
+	assert_int_equal(bpf_map_delete_elem(origins, &key), 0);
+	assert_int_equal(zs_rig_pair(&kern.rig, &dialer, &acceptor), 0);
+	exchange("POST /kept" HOST, OK);
+	assert_int_equal(bpf_map_update_elem(origins, &key, &value, BPF_ANY), 0);
+}
+
+static void test_older_connection(void **state)
+{
+	uint64_t known = kern_count(ZS_COUNT_unfollowed);
+
+	(void)state;
+	before_attaching();
+	assert_int_equal(kern_count(ZS_COUNT_unfollowed), known);
+	sent(dialer, acceptor, "POST /kept" HOST);
+	assert_int_equal(kern_count(ZS_COUNT_unfollowed), known + 1);
+	assert_true(voided_by(OK) && !flushed());
+	before_attaching();
+	exchange(GET, OK);
+	kern_put("/kept", 300, 60);
+	sent(dialer, acceptor, "POST /kept" HOST);
+	assert_false(voided_by(NOT_FOUND));
+	kern_hit("/kept", 300);
+	sent(dialer, acceptor, "PATCH /kept" HOST);
+	assert_true(voided_by(OK) && !flushed());
+	before_attaching(); /* a tunnel, as far as anybody knows */
+	kern_put("/kept", 300, 60);
+	exchange("hello world", "hello world");
+	exchange("\x81\x02hi", "\x81\x02hi");
+	assert_false(flushed());
+	kern_hit("/kept", 300);
+	before_attaching();
+	sent(dialer, acceptor, "POST /ke");
+	sent(dialer, acceptor, "pt" HOST);
+	assert_true(voided_by(OK));
+}
+
+/* Whoever dials something that is no origin is not even looked at. */
+static void test_no_origin(void **state)
+{
+	struct zs_conn conn;
+	int origins = kern.rig.maps.fd[ZS_MAP_origins];
+	struct zs_origin_key key;
+	struct zs_origin value;
+
+	(void)state;
+	before_attaching();
+	assert_int_equal(bpf_map_get_next_key(origins, NULL, &key), 0);
+	assert_int_equal(bpf_map_lookup_elem(origins, &key, &value), 0);
+	assert_int_equal(bpf_map_delete_elem(origins, &key), 0);
+	exchange("POST /kept" HOST, OK);
+	assert_int_equal(bpf_map_lookup_elem(kern.rig.maps.fd[ZS_MAP_conns], &dialer, &conn), -ENOENT);
+	assert_int_equal(bpf_map_update_elem(origins, &key, &value, BPF_ANY), 0);
+	assert_false(flushed());
 }
 
 /* One in so many is enrolled, and the first one after a while in any case. */
@@ -187,8 +462,10 @@ static void test_samples(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_left_alone), TEST(test_success), TEST(test_error), TEST(test_pieces),
-		TEST(test_while_cold), TEST(test_tunnel),  TEST(test_samples),
+		TEST(test_left_alone),	TEST(test_success),	TEST(test_error),	   TEST(test_split_head),
+		TEST(test_long_head),	TEST(test_body),	TEST(test_chunked),	   TEST(test_interim),
+		TEST(test_overlapping), TEST(test_one_segment), TEST(test_early_response), TEST(test_while_cold),
+		TEST(test_tunnel),	TEST(test_older_connection), TEST(test_no_origin), TEST(test_samples),
 	};
 	int failed = cmocka_run_group_tests_name("IPv4", tests, kern_open_v4, kern_close);
 
