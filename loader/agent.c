@@ -67,6 +67,7 @@ struct agent {
 	uint32_t config_seq; /* zs_ctl.config_seq that `config` is from */
 	struct zs_ingest ingest;
 	struct zs_enrolment *enrolment;
+	uint32_t resumes; /* zs_ctl.resumes that was heeded */
 	struct zs_budget budget;
 	uint64_t ends[ZS_RECORDING_ENDS];
 	uint64_t located; /* targets made void by Location and Content-Location */
@@ -228,7 +229,7 @@ static json_t *agent_json(const struct agent *a)
 /* Into the shared report: odd while it is written. */
 static void report_write(struct agent *a)
 {
-	json_t *json = zs_watch_json(a->watch);
+	json_t *json = zs_watch_json(a->watch, a->warmth);
 	char *text;
 	size_t len;
 
@@ -272,6 +273,16 @@ static void config_check(struct agent *a)
 	__atomic_store_n(&a->ctl->config_done, seq, __ATOMIC_RELEASE);
 }
 
+static void enrolment_check(struct agent *a, uint64_t now)
+{
+	uint32_t resumes = __atomic_load_n(&a->ctl->resumes, __ATOMIC_ACQUIRE);
+
+	if (resumes != a->resumes)
+		zs_enrolment_warm(a->enrolment, now);
+	a->resumes = resumes;
+	zs_enrolment_tick(a->enrolment, a->ctl->origins, now);
+}
+
 static void tick(struct agent *a)
 {
 	uint64_t now = zs_boot_ns(), counters[ZS_COUNTERS];
@@ -297,6 +308,7 @@ static void tick(struct agent *a)
 		zs_budget_adapt(&a->budget, counters[ZS_COUNT_hits], counters[ZS_COUNT_recorded],
 				a->ingest.stored, now);
 	__atomic_store_n(&a->ctl->pressure, (uint32_t)zs_tcp_pressure(), __ATOMIC_RELAXED);
+	enrolment_check(a, now);
 }
 
 /* --- the loop -------------------------------------------------------------------------------- */
@@ -456,6 +468,7 @@ static int parts_create(struct agent *a)
 		return err;
 	__atomic_store_n(&a->ctl->config_done, a->config_seq, __ATOMIC_RELEASE);
 	err = zs_store_create(&store, &a->store);
+	a->resumes = a->ctl->resumes;
 	if (!err)
 		err = zs_enrolment_create(a->warmth, !a->o.enrol_always, slot_in_use, a, &a->enrolment);
 	if (!err)

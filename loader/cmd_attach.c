@@ -148,6 +148,8 @@ static int paused_set(const struct zs_options *o, const char *verb, uint32_t pau
 	ctl = zs_ctl_map(&maps);
 	if (ctl) {
 		__atomic_store_n(&ctl->paused, paused, __ATOMIC_SEQ_CST);
+		if (!paused)
+			__atomic_fetch_add(&ctl->resumes, 1, __ATOMIC_SEQ_CST);
 		munmap(ctl, sizeof(*ctl));
 	} else {
 		zs_error("%s: cannot map the control map: %s", verb, strerror(errno));

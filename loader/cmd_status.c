@@ -89,6 +89,7 @@ static json_t *status_json(const struct zs_options *o, const struct zs_instance 
 	json_object_set_new(agent, "pid", json_integer(ctl->agent_pid));
 	json_object_set_new(agent, "alive", json_boolean(alive));
 	json_object_set_new(answer, "agent", agent);
+	json_object_set(answer, "enrolment", report ? json_object_get(report, "enrolment") : json_array());
 	json_object_set(answer, "origins", report ? json_object_get(report, "origins") : json_array());
 	json_object_set(answer, "admin", report ? json_object_get(report, "admin") : json_null());
 	json_decref(report);
@@ -130,6 +131,24 @@ static json_int_t number(const json_t *object, const char *name)
 	return json_integer_value(json_object_get(object, name));
 }
 
+/* Where connections are left alone, or were found to be. */
+static void enrolment_print(const json_t *enrolment)
+{
+	const json_t *of;
+	size_t i;
+
+	json_array_foreach(enrolment, i, of)
+	{
+		bool cold = json_is_true(json_object_get(of, "cold"));
+
+		if (cold || number(of, "unfollowed"))
+			printf("  %-28s %s; connections not enrolled so far: %" JSON_INTEGER_FORMAT "\n",
+			       json_string_value(json_object_get(of, "address")),
+			       cold ? "cold: one new connection in 32 is enrolled" : "warm: every new connection is enrolled",
+			       number(of, "unfollowed"));
+	}
+}
+
 static void status_print(const json_t *s)
 {
 	const json_t *agent = json_object_get(s, "agent"), *counters = json_object_get(s, "counters");
@@ -155,6 +174,7 @@ static void status_print(const json_t *s)
 		printf("  hit ratio    %.1f %% of %" JSON_INTEGER_FORMAT " cacheable requests\n",
 		       100.0 * (double)hits / (double)(hits + misses), hits + misses);
 	origins_print(json_object_get(s, "origins"));
+	enrolment_print(json_object_get(s, "enrolment"));
 	puts("counters:");
 	counters_print(counters);
 }

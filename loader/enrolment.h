@@ -16,6 +16,7 @@
 #include <zs/abi.h>
 
 #define ZS_COLD_JUDGED   64u  /* responses of which none could be stored, before an origin is cold */
+#define ZS_COLD_REQUESTS 512u /* or so many requests, of whatever kind, without anything stored */
 #define ZS_COLD_SECONDS  3u   /* and the time in which they came, at least */
 #define ZS_COOL_SECONDS  300u /* for one of which something was stored before */
 
@@ -36,6 +37,13 @@ void zs_enrolment_refused(struct zs_enrolment *enrolment, uint32_t origin, uint6
 /* A response could be stored. Whether it may: not if the origin was cold when it was asked for; the origin is
  * warm from now on. */
 bool zs_enrolment_may_store(struct zs_enrolment *enrolment, uint32_t origin, uint64_t asked, uint64_t now);
+
+/* Once a second or so: origins up to that id which had ZS_COLD_REQUESTS in ZS_COLD_SECONDS and stored nothing are
+ * cold, whether their responses were looked at or not (requests with cookies are not). */
+void zs_enrolment_tick(struct zs_enrolment *enrolment, uint32_t last, uint64_t now);
+
+/* Every origin is warm, as at the beginning. */
+void zs_enrolment_warm(struct zs_enrolment *enrolment, uint64_t now);
 
 /* Origins that are cold. */
 uint32_t zs_enrolment_cold(const struct zs_enrolment *enrolment);

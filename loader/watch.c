@@ -2,9 +2,11 @@
 /* The thread that follows Caddy's configuration. */
 #include "watch.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -16,6 +18,7 @@
 #include "origins.h"
 
 #define ROUND_SECONDS   1  /* between looks at the configuration */
+#define ADDRESSES_SHOWN 64 /* in `status`, one by one: the report has limited room */
 #define RESOLVE_SECONDS 30 /* between look-ups of unchanged names */
 
 /* An address that is or was an origin. Its id is its own for the life of the maps: connections and stored
@@ -244,13 +247,35 @@ int zs_watch_address(struct zs_watch *w, uint32_t id, struct zs_origin_key *out)
 	return err;
 }
 
-json_t *zs_watch_json(struct zs_watch *w)
+/* {address, id, cold, requests, unfollowed} of every address in the kernel's map. Under the lock. */
+static json_t *enrolment_json(const struct zs_watch *w, const struct zs_warmth *warmth)
+{
+	json_t *array = json_array();
+
+	for (uint32_t i = 0; i < w->known_n; i++) {
+		const struct known *k = &w->known[i];
+		const struct zs_warmth *of = &warmth[k->id % ZS_WARMTH];
+		bool v4 = !memcmp(k->key.addr, "\0\0\0\0\0\0\0\0\0\0\xff\xff", 12);
+		char ip[INET6_ADDRSTRLEN], text[INET6_ADDRSTRLEN + 16];
+
+		if (!k->live || json_array_size(array) == ADDRESSES_SHOWN)
+			continue;
+		inet_ntop(v4 ? AF_INET : AF_INET6, k->key.addr + (v4 ? 12 : 0), ip, sizeof(ip));
+		snprintf(text, sizeof(text), v4 ? "%s:%u" : "[%s]:%u", ip, k->key.port);
+		json_array_append_new(array, json_pack("{s:s, s:I, s:b, s:I, s:I}", "address", text, "id",
+						       (json_int_t)k->id, "cold", of->cold != 0, "requests",
+						       (json_int_t)of->requests, "unfollowed", (json_int_t)of->unfollowed));
+	}
+	return array;
+}
+
+json_t *zs_watch_json(struct zs_watch *w, const struct zs_warmth *warmth)
 {
 	json_t *json;
 
 	pthread_mutex_lock(&w->lock);
-	json = json_pack("{s:o, s:{s:b, s:s}}", "origins", zs_origins_json(&w->origins), "admin", "asked",
-			 !w->named, "state",
+	json = json_pack("{s:o, s:o, s:{s:b, s:s}}", "origins", zs_origins_json(&w->origins), "enrolment",
+			 enrolment_json(w, warmth), "admin", "asked", !w->named, "state",
 			 w->named ? "not asked: origins were given"
 				  : (w->admin_error ? strerror(-w->admin_error) : "ok"));
 	pthread_mutex_unlock(&w->lock);

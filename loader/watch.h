@@ -31,7 +31,8 @@ void zs_watch_stop(struct zs_watch *watch);
 /* The address of an origin. -ENOENT: not an origin any more. */
 int zs_watch_address(struct zs_watch *watch, uint32_t id, struct zs_origin_key *out);
 
-/* For `status`: {"origins": [...], "admin": {...}}. A new reference, null without memory. */
-json_t *zs_watch_json(struct zs_watch *watch);
+/* For `status`: {"origins": [...], "admin": {...}, "enrolment": [...]}, the last with what `warmth` (ZS_WARMTH
+ * values) says of each address. A new reference, null without memory. */
+json_t *zs_watch_json(struct zs_watch *watch, const struct zs_warmth *warmth);
 
 #endif

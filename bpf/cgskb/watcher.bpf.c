@@ -77,7 +77,7 @@ static __always_inline struct zs_conn *conn_begin(struct bpf_sock *sk, const str
 	c->turn_rcv = tp->rcv_nxt - 1;
 	c->state = ZS_FRAME_TUNNEL;
 	c->unfollowed = 1;
-	zs_count(ZS_COUNT_unfollowed);
+	zs_warmth_unfollowed(c->origin);
 	return c;
 }
 

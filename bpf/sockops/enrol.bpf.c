@@ -61,7 +61,7 @@ static __always_inline void unfollow(struct bpf_sock_ops *ops, struct zs_conn *c
 	conn->turn_rcv = ops->rcv_nxt - 1; /* nothing is outstanding */
 	conn->state = ops->data_segs_out ? ZS_FRAME_TUNNEL : ZS_FRAME_HEAD;
 	conn->unfollowed = 1;
-	zs_count(ZS_COUNT_unfollowed);
+	zs_warmth_unfollowed(conn->origin);
 }
 
 static __always_inline void enrol(struct bpf_sock_ops *ops)

@@ -80,8 +80,10 @@ struct zs_warmth {
 	__u32 cold;
 	__u32 requests; /* begun on followed connections; wraps, and may miss some: CPUs add without a lock */
 	__u64 sampled; /* boot-time ns at which a connection was enrolled last while it was cold */
+	__u32 unfollowed; /* connections that were found not enrolled; likewise */
+	__u32 zero;
 };
-ZS_ASSERT_SIZE(struct zs_warmth, 16);
+ZS_ASSERT_SIZE(struct zs_warmth, 24);
 
 /* --- connections ----------------------------------------------------------------------------- */
 

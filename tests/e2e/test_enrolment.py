@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """An origin of which nothing can be stored is left alone; it is found when that changes, and writes still count."""
 
+import threading
 import time
 
 from zs import suite
@@ -64,6 +65,52 @@ class Enrolment(suite.Case):
                 time.sleep(0.003)
         self.assertGreater(hits, 20, self.zs.status())
         self.assertGreater(self.zs.counters()["unfollowed"], 0)
+
+    def test_requests_with_cookies_only(self):
+        """Nothing is recorded of them, so that no response was ever judged."""
+        self.run_zs("--record-rate", "1000000")
+        client = self.http1()
+        deadline = time.monotonic() + 30
+        number = 0
+        while not self.agent()["cold_origins"]:
+            self.assertLess(time.monotonic(), deadline, self.zs.status())
+            for _ in range(50):
+                number += 1
+                client.request("GET", f"/app/page{number}?cc=max-age%3D60", [("Cookie", "a=1")])
+        cold = [of for of in self.zs.status()["enrolment"] if of["cold"]]
+        self.assertEqual([of["address"] for of in cold], [f"127.0.0.1:{self.world.app.port}"])
+        self.zs.do("resume")
+        time.sleep(1.5)
+        self.assertEqual(self.agent()["cold_origins"], 0)
+
+    def test_writes_on_older_connections(self):
+        """Connections that Caddy had open before anything was attached."""
+        self.world.caddy.restart()
+        clients = [self.http1() for _ in range(2)]
+        page = "/app/older?cc=max-age%3D60"
+        slow = f"{page}&delay=200"
+        threads = [threading.Thread(target=client.request, args=("GET", slow)) for client in clients]
+        for thread in threads:  # two connections to the application
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.zs.start("--record-rate", "1000000")
+        self.addCleanup(self.zs.stop)
+        writer, reader, other = self.http1(), self.http1(), self.http1()
+        version = hits = 0
+        for number in range(200):
+            busy = threading.Thread(target=other.request, args=("GET", f"/app/busy{number}?delay=5&cc=no-store"))
+            busy.start()
+            self.assertEqual(writer.request("POST", page, body=b"x" * 3000).status, 200)
+            version += 1
+            for _ in range(4):
+                response = reader.request("GET", page)
+                self.assertEqual(int(response.told["version"]), version, response)
+                hits += response.hit
+            busy.join()
+        counters = self.zs.counters()
+        self.assertGreater(counters["unfollowed"], 0)
+        self.assertGreater(hits, 20, self.zs.status())
 
     def test_always(self):
         self.run_zs("--record-rate", "1000000", "--enrol", "always")

@@ -249,15 +249,6 @@ static __always_inline struct zs_warmth *zs_warmth_get(__u32 origin)
 	return bpf_map_lookup_elem(&zs_warmth, &slot);
 }
 
-/* A request on a followed connection to that origin. */
-static __always_inline void zs_warmth_request(__u32 origin)
-{
-	struct zs_warmth *w = zs_warmth_get(origin);
-
-	if (w)
-		w->requests++;
-}
-
 static __always_inline void zs_count_add(enum zs_counter id, __u64 n)
 {
 	__u32 key = id;
@@ -270,6 +261,25 @@ static __always_inline void zs_count_add(enum zs_counter id, __u64 n)
 static __always_inline void zs_count(enum zs_counter id)
 {
 	zs_count_add(id, 1);
+}
+
+/* A request on a followed connection to that origin. */
+static __always_inline void zs_warmth_request(__u32 origin)
+{
+	struct zs_warmth *w = zs_warmth_get(origin);
+
+	if (w)
+		w->requests++;
+}
+
+/* A connection to that origin which is not enrolled. */
+static __always_inline void zs_warmth_unfollowed(__u32 origin)
+{
+	struct zs_warmth *w = zs_warmth_get(origin);
+
+	if (w)
+		w->unfollowed++;
+	zs_count(ZS_COUNT_unfollowed);
 }
 
 #endif
