@@ -91,10 +91,17 @@ static socklen_t address(const struct zs_rig *rig, struct sockaddr_storage *out,
 	return sizeof(*v6);
 }
 
+int zs_rig_origin(struct zs_rig *rig, bool on)
+{
+	int fd = rig->maps.fd[ZS_MAP_origins];
+	struct zs_origin value = {.id = 1};
+
+	return on ? bpf_map_update_elem(fd, &rig->origin, &value, BPF_ANY) : bpf_map_delete_elem(fd, &rig->origin);
+}
+
 static int listener_open(struct zs_rig *rig)
 {
-	struct zs_origin_key key = {.addr = {[15] = 1}};
-	struct zs_origin value = {.id = 1};
+	struct zs_origin_key *key = &rig->origin;
 	struct sockaddr_storage at;
 	socklen_t len = address(rig, &at, 0);
 
@@ -104,18 +111,19 @@ static int listener_open(struct zs_rig *rig)
 		return -errno;
 	rig->port = ntohs(rig->family == ZS_RIG_V6 ? ((struct sockaddr_in6 *)&at)->sin6_port
 						   : ((struct sockaddr_in *)&at)->sin_port);
+	key->addr[15] = 1;
 	if (rig->family != ZS_RIG_V6)
-		memcpy(key.addr, "\0\0\0\0\0\0\0\0\0\0\xff\xff\x7f\0\0\1", 16);
-	key.port = rig->port;
+		memcpy(key->addr, "\0\0\0\0\0\0\0\0\0\0\xff\xff\x7f\0\0\1", 16);
+	key->port = rig->port;
 	if (rig->ctl->netns_known) {
 		uint64_t cookie;
 		int err = zs_netns_cookie(&cookie);
 
 		if (err)
 			return err;
-		key.netns = cookie;
+		key->netns = cookie;
 	}
-	return bpf_map_update_elem(rig->maps.fd[ZS_MAP_origins], &key, &value, BPF_ANY) ? -errno : 0;
+	return zs_rig_origin(rig, true);
 }
 
 /* Null: all defaults. */

@@ -7,6 +7,7 @@
 #define ZS_RIG_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <zs/abi.h>
 
@@ -39,6 +40,7 @@ struct zs_rig {
 	struct zs_store_item more; /* what zs_rig_put() stores beside head and body: ETag, 304, stale_until, ... */
 	int listener;
 	uint16_t port;
+	struct zs_origin_key origin; /* the listener's */
 };
 
 /* Moves the calling process into a new cgroup, loads, attaches, listens on a free loopback port. All the
@@ -48,6 +50,9 @@ int zs_rig_open(struct zs_rig *rig, enum zs_rig_family family, const struct zs_r
 
 /* Undoes zs_rig_open, also a half-done one. */
 void zs_rig_close(struct zs_rig *rig);
+
+/* Makes the listener an origin, or no longer one: connections made then are not enrolled. -errno. */
+int zs_rig_origin(struct zs_rig *rig, bool on);
 
 /* A new connection to the listener; both ends block, with a receive time-out of two seconds. */
 int zs_rig_pair(struct zs_rig *rig, int *dialer, int *acceptor);

@@ -226,6 +226,46 @@ static bool test_record(struct bench *b, struct zs_selftest *t)
 	return true;
 }
 
+/* One exchange on a connection that is not enrolled. */
+static bool exchange(int dialer, int acceptor, const char *request, const char *response, char *got)
+{
+	size_t len = strlen(request);
+
+	if (send(dialer, request, len, MSG_NOSIGNAL) != (ssize_t)len || zs_rig_recv(acceptor, got, len) != len)
+		return false;
+	len = strlen(response);
+	return send(acceptor, response, len, MSG_NOSIGNAL) == (ssize_t)len && zs_rig_recv(dialer, got, len) == len;
+}
+
+#define SELFTEST_OK "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+static bool test_watch(struct bench *b, struct zs_selftest *t)
+{
+	int dialer, acceptor, err = zs_rig_origin(&b->rig, false), last;
+	const struct zs_object *o;
+	uint64_t before;
+	bool done;
+
+	if (!err)
+		err = zs_rig_pair(&b->rig, &dialer, &acceptor);
+	last = zs_rig_origin(&b->rig, true);
+	if (err || last)
+		FAIL("cannot make a connection that is not enrolled: %s", strerror(err ? -err : -last));
+	err = zs_rig_put(&b->rig, "/watch", b->body, 10, 60, b->head);
+	o = err ? NULL : zs_store_object(b->rig.store, zs_rig_digest(&b->rig, "/watch"));
+	before = o ? b->rig.generations[o->bucket] : 0;
+	done = o && exchange(dialer, acceptor, "GET /watch HTTP/1.1\r\nHost: rig\r\n\r\n", SELFTEST_OK, (char *)b->got) &&
+	       b->rig.generations[o->bucket] == before &&
+	       exchange(dialer, acceptor, "POST /watch HTTP/1.1\r\nHost: rig\r\nContent-Length: 0\r\n\r\n", SELFTEST_OK,
+			(char *)b->got);
+	close(dialer);
+	close(acceptor);
+	if (!done)
+		FAIL("the exchanges went wrong, or a GET voided what is stored");
+	if (b->rig.generations[o->bucket] == before)
+		FAIL("a POST that succeeded left what is stored valid");
+	return true;
+}
+
 static const struct {
 	const char *name, *question, *next;
 	bool (*run)(struct bench *b, struct zs_selftest *t);
@@ -244,6 +284,9 @@ static const struct {
 	 "report it with the output of zs-load doctor --json", test_body},
 	{"record", "the recorder sees the response of a miss",
 	 "see whether another program on the cgroup drops or changes packets", test_record},
+	{"watch", "a write on a connection that is not enrolled voids what is stored",
+	 "see whether another program on the cgroup drops or changes packets; zs-load run --enrol always avoids most of them",
+	 test_watch},
 };
 
 static void one(struct bench *b, int i, struct zs_selftest *t)

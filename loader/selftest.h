@@ -16,7 +16,7 @@ struct zs_selftest {
 	char detail[160]; /* what happened; empty when passed */
 };
 
-#define ZS_SELFTESTS 7
+#define ZS_SELFTESTS 8
 
 /* Runs all in a process of its own. 0: `results` is filled, look at `passed`. -EPERM, -EOPNOTSUPP...: the
  * programs could not even be loaded (logged). */
