@@ -27,12 +27,27 @@ struct tcp_head {
 	__u8 flags;
 };
 
-/* 0 if the packet is a TCP segment that could be read. Extension headers are not followed. */
-static __always_inline int segment_read(struct __sk_buff *skb, struct segment *s)
+/* What `tcp` says of the segment, whose header begins at `at`. 0, or -1. */
+static __always_inline int segment_set(struct segment *s, const struct tcp_head *tcp, __u32 at, __u32 packet)
+{
+	__u32 head = at + (tcp->doff >> 4) * 4;
+
+	if (packet < head)
+		return -1;
+	s->seq = bpf_ntohl(tcp->seq);
+	s->ack = bpf_ntohl(tcp->ack);
+	s->off = head;
+	s->len = packet - head;
+	s->fin = tcp->flags & (TCP_FIN | TCP_RST);
+	return 0;
+}
+
+/* Headers that are not in one piece, or have options. */
+static __always_inline int segment_load(struct __sk_buff *skb, struct segment *s)
 {
 	struct tcp_head tcp;
-	__u32 ip, head;
 	__u8 first, proto;
+	__u32 ip;
 
 	if (bpf_skb_load_bytes(skb, 0, &first, 1))
 		return -1;
@@ -41,15 +56,19 @@ static __always_inline int segment_read(struct __sk_buff *skb, struct segment *s
 		return -1;
 	if (bpf_skb_load_bytes(skb, ip, &tcp, 14))
 		return -1;
-	head = ip + (tcp.doff >> 4) * 4;
-	if (skb->len < head)
-		return -1;
-	s->seq = bpf_ntohl(tcp.seq);
-	s->ack = bpf_ntohl(tcp.ack);
-	s->off = head;
-	s->len = skb->len - head;
-	s->fin = tcp.flags & (TCP_FIN | TCP_RST);
-	return 0;
+	return segment_set(s, &tcp, ip, skb->len);
+}
+
+/* 0 if the packet is a TCP segment that could be read. Extension headers are not followed. */
+static __always_inline int segment_read(struct __sk_buff *skb, struct segment *s)
+{
+	__u8 *ip = (__u8 *)(long)skb->data, *end = (__u8 *)(long)skb->data_end;
+
+	if (ip + 60 <= end && ip[0] >> 4 == 6 && ip[6] == IPPROTO_TCP)
+		return segment_set(s, (struct tcp_head *)(ip + 40), 40, skb->len);
+	if (ip + 40 <= end && ip[0] == 0x45 && ip[9] == IPPROTO_TCP)
+		return segment_set(s, (struct tcp_head *)(ip + 20), 20, skb->len);
+	return segment_load(skb, s);
 }
 
 #endif
