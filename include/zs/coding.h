@@ -9,7 +9,7 @@
  * Accept-Encoding to its class: the codings known here that the client takes (RFC 9110 12.5.3). A weight
  * counts as far as it is 0 or not; '*' stands for every known coding that is not named. A client that refuses
  * the identity coding, and a list that is not strictly formed, pass the request on. Other codings may be
- * listed: no response in one of them is ever stored.
+ * listed: no response in one of them is ever stored, and but for deflate such a request never fills the store.
  */
 #define ZS_AE_MAX 128
 #define ZS_AE_ANY      0x10u /* while parsing: '*' */
@@ -56,6 +56,10 @@ zs_inline void zs_coding_take(struct zs_request *r, __u32 step)
 {
 	__u64 text = *(volatile __u64 *)&r->member;
 	__u32 bit = zs_coding_class(text);
+
+	/* the class does not tell it from others, but an origin may: it must not answer for them */
+	if (text && !bit && text != 0x6465666c617465ull /* deflate */)
+		zs_set_bits(&r->flags, ZS_REQ_NOFILL);
 
 	if (step >= ZS_CODING_PARAM && step <= ZS_CODING_WEIGHT)
 		zs_set_bits(&r->ae, ZS_AE_ODD);
