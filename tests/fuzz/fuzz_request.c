@@ -253,6 +253,7 @@ static void ref_codings(struct reference *r, const uint8_t *p, struct part value
 	while (member(p, &rest, &one)) {
 		size_t len = 0;
 		int above = 1;
+		bool known_coding;
 
 		while (len < one.len && is_tchar(p[one.at + len]))
 			len++;
@@ -265,9 +266,14 @@ static void ref_codings(struct reference *r, const uint8_t *p, struct part value
 		}
 		if (above < 0)
 			refuse(r, false);
-		for (size_t i = 0; i < COUNT(codings); i++)
-			if (is(p, (struct part){one.at, len}, codings[i].name))
-				*(above ? &took : &refused) |= codings[i].bit;
+		known_coding = !len || is(p, (struct part){one.at, len}, "deflate");
+		for (size_t i = 0; i < COUNT(codings); i++) {
+			if (!is(p, (struct part){one.at, len}, codings[i].name))
+				continue;
+			*(above ? &took : &refused) |= codings[i].bit;
+			known_coding = true;
+		}
+		r->known = r->known && known_coding;
 	}
 	if ((took & refused) || (refused & 0x100) || ((refused & 0x200) && !(took & 0x100)))
 		refuse(r, false);

@@ -601,46 +601,47 @@ static void test_names_added(void **state)
 static const struct {
 	const char *value;
 	unsigned int ae;
+	bool unknown; /* it names a coding that is not known: it never fills the store */
 } codings[] = {
-	{"", 0},
-	{",", 0},
-	{" , \t,", 0},
-	{"identity", 0},
-	{"deflate", 0},
-	{"gzip", ZS_AE_GZIP},
-	{"GZip", ZS_AE_GZIP},
-	{"br", ZS_AE_BR},
-	{"zstd", ZS_AE_ZSTD},
-	{"gzip,deflate,br,zstd", ZS_AE_GZIP | ZS_AE_BR | ZS_AE_ZSTD},
-	{",gzip ,\t br,,  identity\t,", ZS_AE_GZIP | ZS_AE_BR},
-	{"gzip, gzip", ZS_AE_GZIP},
-	{"x-gzip", ZS_AE_GZIP},
+	{"", 0, false},
+	{",", 0, false},
+	{" , \t,", 0, false},
+	{"identity", 0, false},
+	{"deflate", 0, false},
+	{"gzip", ZS_AE_GZIP, false},
+	{"GZip", ZS_AE_GZIP, false},
+	{"br", ZS_AE_BR, false},
+	{"zstd", ZS_AE_ZSTD, false},
+	{"gzip,deflate,br,zstd", ZS_AE_GZIP | ZS_AE_BR | ZS_AE_ZSTD, false},
+	{",gzip ,\t br,,  identity\t,", ZS_AE_GZIP | ZS_AE_BR, false},
+	{"gzip, gzip", ZS_AE_GZIP, false},
+	{"x-gzip", ZS_AE_GZIP, false},
 	/* codings that no stored response has */
-	{"gzipp", 0},
-	{"ggzip", 0},
-	{"compress, dcb", 0},
-	{"xidentity", 0},
-	{"identityx", 0},
-	{"xxxxxxxxgzip", 0},
-	{"xxxxxxxxxbr, zstd", ZS_AE_ZSTD},
-	{"aaaaaaaaaaaaaaaa", 0},
+	{"gzipp", 0, true},
+	{"ggzip", 0, true},
+	{"compress, dcb", 0, true},
+	{"xidentity", 0, true},
+	{"identityx", 0, true},
+	{"xxxxxxxxgzip", 0, true},
+	{"xxxxxxxxxbr, zstd", ZS_AE_ZSTD, true},
+	{"aaaaaaaaaaaaaaaa", 0, true},
 	/* weights */
-	{"gzip;q=1", ZS_AE_GZIP},
-	{"gzip;q=1.000,br;q=1.0,zstd;q=1.", ZS_AE_GZIP | ZS_AE_BR | ZS_AE_ZSTD},
-	{"gzip;q=0", 0},
-	{"gzip ; Q=0.000 , br", ZS_AE_BR},
-	{"gzip\t;\tq=0.001", ZS_AE_GZIP},
-	{"br, gzip;q=0.5", ZS_AE_BR | ZS_AE_GZIP},
-	{"br;q=0.0, gzip;q=0.", 0},
-	{"deflate;q=0, gzip", ZS_AE_GZIP},
-	{"identity;q=0.1", 0},
-	{"xxxxxxxxxxx;q=0, br", ZS_AE_BR},
+	{"gzip;q=1", ZS_AE_GZIP, false},
+	{"gzip;q=1.000,br;q=1.0,zstd;q=1.", ZS_AE_GZIP | ZS_AE_BR | ZS_AE_ZSTD, false},
+	{"gzip;q=0", 0, false},
+	{"gzip ; Q=0.000 , br", ZS_AE_BR, false},
+	{"gzip\t;\tq=0.001", ZS_AE_GZIP, false},
+	{"br, gzip;q=0.5", ZS_AE_BR | ZS_AE_GZIP, false},
+	{"br;q=0.0, gzip;q=0.", 0, false},
+	{"deflate;q=0, gzip", ZS_AE_GZIP, false},
+	{"identity;q=0.1", 0, false},
+	{"xxxxxxxxxxx;q=0, br", ZS_AE_BR, true},
 	/* any */
-	{"*", ZS_AE_GZIP | ZS_AE_BR | ZS_AE_ZSTD},
-	{"gzip, *", ZS_AE_GZIP | ZS_AE_BR | ZS_AE_ZSTD},
-	{"*;q=0.1, gzip;q=0", ZS_AE_BR | ZS_AE_ZSTD},
-	{"identity, *;q=0", 0},
-	{"identity;q=0.5, gzip, *;q=0", ZS_AE_GZIP},
+	{"*", ZS_AE_GZIP | ZS_AE_BR | ZS_AE_ZSTD, false},
+	{"gzip, *", ZS_AE_GZIP | ZS_AE_BR | ZS_AE_ZSTD, false},
+	{"*;q=0.1, gzip;q=0", ZS_AE_BR | ZS_AE_ZSTD, false},
+	{"identity, *;q=0", 0, false},
+	{"identity;q=0.5, gzip, *;q=0", ZS_AE_GZIP, false},
 };
 
 static const char *const odd_codings[] = {"*;q=0",
@@ -683,7 +684,7 @@ static void test_codings(void **state)
 	(void)state;
 
 	for (size_t i = 0; i < COUNT(codings); i++) {
-		check_field("Accept-Encoding", codings[i].value, RECORD);
+		check_field("Accept-Encoding", codings[i].value, codings[i].unknown ? NOFILL : RECORD);
 		assert_int_equal(req.ae, ZS_AE_PRESENT | codings[i].ae);
 	}
 	for (size_t i = 0; i < COUNT(odd_codings); i++)

@@ -116,6 +116,7 @@ def answer_write(method, target, fields, body, close):
     text = (f"{method} {target} length={body.length} sha256={body.hash.hexdigest()} nonce={next(State.nonce)} "
             f"version={State.versions[target]}\n")
     extra = [("Content-Type", "text/plain; charset=utf-8")] + ([("Connection", "close")] if close else [])
+    extra += [("Cache-Control", value) for key, value in parameters(target).items() if key == "cc"]
     return message(status, extra, text.encode("latin-1"))
 
 
