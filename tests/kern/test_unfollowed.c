@@ -101,6 +101,13 @@ static bool flushed(void)
 	return yes;
 }
 
+/* Another connection that is not enrolled. */
+static int again(void)
+{
+	kern_hang_up();
+	return finish(NULL) || begin(NULL);
+}
+
 #define OK "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 #define NOT_FOUND "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
 #define HOST " HTTP/1.1\r\nHost: rig\r\nContent-Length: 0\r\n\r\n"
@@ -263,6 +270,12 @@ static void test_overlapping(void **state)
 	kern_put("/kept", 300, 60);
 	assert_true(voided_by(OK));
 	kern_miss("/kept");
+	assert_int_equal(again(), 0);
+	sent(dialer, acceptor, GET);
+	sent(dialer, acceptor, "POST /kept" HOST);
+	voided_by(NOT_FOUND);
+	kern_put("/kept", 300, 60);
+	assert_true(voided_by(OK));
 }
 
 /* Several requests in one segment. */
@@ -306,12 +319,6 @@ static void early(const char *head, const char *filler)
 	}
 	if (!voided_by(OK))
 		fail_msg("%.20s, %.10s: what is stored can be answered still", head, filler);
-}
-
-static int again(void)
-{
-	kern_hang_up();
-	return finish(NULL) || begin(NULL);
 }
 
 static void test_early_response(void **state)
