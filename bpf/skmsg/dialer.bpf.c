@@ -186,16 +186,21 @@ static __always_inline int request_message(struct sk_msg_md *msg, struct zs_conn
 
 /* On a passive connection requests cannot be told from bodies with certainty. Something at the start of a
  * message that looks like an unsafe request is taken for one as far as invalidation goes: too much of it
- * costs a miss, too little would leave a stale answer. */
+ * costs a miss, too little would leave a stale answer. A body must not hide the request that it belongs to: two
+ * marks before a response void everything. */
 static __always_inline void passive_message(struct sk_msg_md *msg, struct zs_conn *c, struct zs_work *w,
 					    __u32 id)
 {
+	__u32 pending = c->unsafe;
+
 	c->record = 0;
 	zs_head_scan(id, zs_head_copy(msg, id)); /* also of a bad head the complete lines count */
 	if (zs_head_fields(id) || zs_head_framing(id))
 		return;
 	if (!(w->request.flags & ZS_REQ_SAFE) && zs_has(&w->request, ZS_SLOT_HOST))
 		unsafe_mark(w, id, c);
+	if (pending && c->unsafe != pending)
+		c->unsafe = ZS_UNSAFE_ANY;
 }
 
 static __always_inline int message(struct sk_msg_md *msg, struct zs_conn *c, struct zs_ctl *ctl,

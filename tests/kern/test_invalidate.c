@@ -162,6 +162,34 @@ static void test_framing_that_is_not_certain(void **state)
 	}
 }
 
+/* A piece of a body that looks like an unsafe request must not hide the request whose body it is. */
+static void test_body_hides_its_request(void **state)
+{
+	static const char head[] =
+		"POST " STORED " HTTP/1.1\r\nHost: rig\r\nTransfer-Encoding: chunked\r\n\r\n";
+	static const char *const pieces[] = {
+		"POST /other HTTP/1.1\r\nHost: rig\r\nContent-Length: 0\r\n\r\n",
+		"DELETE /other HTTP/1.1\r\nHost: rig\r\n\r\n",
+		"0\r\n\r\n",
+	};
+
+	(void)state;
+	for (size_t first = 0; first < 3; first++) {
+		kern_redial();
+		kern_put(STORED, STORED_LEN, 60);
+		kern_text(kern.dialer, head);
+		kern_arrives(kern.acceptor, head, strlen(head));
+		for (size_t i = first; i < 3; i++) {
+			kern_text(kern.dialer, pieces[i]);
+			kern_arrives(kern.acceptor, pieces[i], strlen(pieces[i]));
+		}
+		kern_send(kern.acceptor, kern_ok, KERN_OK_LEN);
+		kern_arrives(kern.dialer, kern_ok, KERN_OK_LEN);
+		kern_redial();
+		kern_miss(STORED);
+	}
+}
+
 /* The pause answers nothing, but what is stored must not be stale behind it. */
 static void test_paused(void **state)
 {
@@ -278,6 +306,7 @@ int main(void)
 		KERN_TEST(test_target_only),
 		KERN_TEST(test_interim),
 		KERN_TEST(test_passive_connection),
+		KERN_TEST(test_body_hides_its_request),
 		KERN_TEST(test_framing_that_is_not_certain),
 		KERN_TEST(test_paused),
 		KERN_TEST(test_body_apart),
