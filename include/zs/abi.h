@@ -108,7 +108,8 @@ struct zs_conn {
 	__u32 turn;        /* requests seen */
 	__u32 next_write;  /* tcp_sock.write_seq expected when the next message is sent */
 	__u32 turn_rcv;    /* tcp_sock.rcv_nxt when the last native request was sent */
-	__u32 awaits;      /* a native request was sent, and turn_rcv is valid */
+	__u32 awaits;      /* a native request was sent, and turn_rcv is valid; of an unfollowed one: everything is
+			    * looked at from now on */
 	__u32 record_left; /* payload bytes that may still be recorded in this turn */
 	__u32 unsafe;      /* 1 + generation bucket of an unsafe request without response, or ZS_UNSAFE_ANY; 0: none */
 	__u32 sticky;      /* unsafe requests overlapped: from now on every response voids everything */
