@@ -470,7 +470,7 @@ static int parts_create(struct agent *a)
 	err = zs_store_create(&store, &a->store);
 	a->resumes = a->ctl->resumes;
 	if (!err)
-		err = zs_enrolment_create(a->warmth, !a->o.enrol_always, slot_in_use, a, &a->enrolment);
+		err = zs_enrolment_create(a->warmth, a->o.enrol_adaptive, slot_in_use, a, &a->enrolment);
 	if (!err)
 		err = zs_recordings_create(&owner, &a->recordings);
 	if (err)

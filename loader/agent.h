@@ -21,7 +21,7 @@ struct zs_agent_options {
 	uint32_t record_rate;       /* recordings per second at most */
 	uint32_t fetch_rate;        /* per second */
 	uint32_t fetch_concurrency;
-	bool enrol_always; /* also connections to origins of which nothing can be stored */
+	bool enrol_adaptive; /* of origins of which nothing can be stored only samples of the connections */
 	bool refresh;
 };
 

@@ -82,7 +82,7 @@ static int agent_spawn(struct supervisor *s)
 		.record_rate = (uint32_t)s->o->record_rate,
 		.fetch_rate = (uint32_t)s->o->fetch_rate,
 		.fetch_concurrency = (uint32_t)s->o->fetch_concurrency,
-		.enrol_always = s->o->enrol_always,
+		.enrol_adaptive = s->o->enrol_adaptive,
 		.refresh = !s->o->no_refresh && s->o->fetch_rate > 0,
 	};
 	struct pollfd ready;

@@ -51,7 +51,7 @@ static const struct option_info infos[] = {
 	{"record-rate", 'r', OPT_RECORD, "N", "recordings per second at most (default 2000)"},
 	{"fetch-rate", 'r', OPT_FETCH, "N", "background fetches per second at most (default 50)"},
 	{"fetch-concurrency", 'r', OPT_CONCURRENCY, "N", "background fetches at once (default 8)"},
-	{"enrol", 'r', OPT_ENROL, "WHICH", "connections to follow: adaptive (default), or always all of them"},
+	{"enrol", 'r', OPT_ENROL, "WHICH", "connections to follow: always (default) all, or adaptive: of origins worth it"},
 	{"no-refresh", 'r', OPT_NO_REFRESH, NULL, "no background fetches"},
 	{"url", 'p', OPT_URL, "URL", "what is stored for this URL"},
 	{"prefix", 's', OPT_PREFIX, "URL", "what is stored for URLs that begin so"},
@@ -135,8 +135,8 @@ static int list_add(const char **list, const char *name, const char *text)
 
 static int enrol_take(struct zs_options *o, const char *text)
 {
-	o->enrol_always = !strcmp(text, "always");
-	if (o->enrol_always || !strcmp(text, "adaptive"))
+	o->enrol_adaptive = !strcmp(text, "adaptive");
+	if (o->enrol_adaptive || !strcmp(text, "always"))
 		return 0;
 	zs_error("--enrol '%s': give adaptive or always", text);
 	return -EINVAL;

@@ -42,7 +42,7 @@ struct zs_options {
 	uint64_t record_rate;
 	uint64_t fetch_rate;
 	uint64_t fetch_concurrency;
-	bool enrol_always;
+	bool enrol_adaptive;
 	bool no_refresh;
 	uint32_t given; /* ZS_GIVEN() of config.h: what the command line names */
 	/* purge and list */
