@@ -213,16 +213,14 @@ int zs_recorder(struct __sk_buff *skb)
 	struct zs_conn *c;
 	struct segment s;
 
-	if (!sk)
+	ctl = zs_ctl_get();
+	if (!ctl || !sk || !peer_may_be_origin(skb, ctl))
 		return 1;
 	sk = bpf_sk_fullsock(sk);
 	if (!sk)
 		return 1;
 	c = bpf_sk_storage_get(&zs_conns, sk, 0, 0);
 	if (!c || (!c->record && !c->unsafe && !c->expects && !c->unseen))
-		return 1;
-	ctl = zs_ctl_get();
-	if (!ctl)
 		return 1;
 	if (segment_read(skb, &s)) { /* whatever it is, it may be the response */
 		if (c->unsafe)

@@ -314,12 +314,6 @@ static __always_inline void look(struct __sk_buff *skb, const struct bpf_tcp_soc
 	payload(skb, c, ctl, s, answered);
 }
 
-/* Most sockets are nobody's: told by one bit. */
-static __always_inline int may_be_origin(const struct bpf_sock *sk, const struct zs_ctl *ctl)
-{
-	return sk->protocol == IPPROTO_TCP && (ctl->ports >> ZS_PORT_BIT((__u32)bpf_ntohs(sk->dst_port)) & 1);
-}
-
 SEC("cgroup_skb/egress")
 int zs_watcher(struct __sk_buff *skb)
 {
@@ -329,11 +323,11 @@ int zs_watcher(struct __sk_buff *skb)
 	struct zs_conn *c;
 	struct segment s;
 
-	if (!sk)
+	ctl = zs_ctl_get();
+	if (!ctl || !sk || !peer_may_be_origin(skb, ctl))
 		return 1;
 	sk = bpf_sk_fullsock(sk);
-	ctl = zs_ctl_get();
-	if (!sk || !ctl || !may_be_origin(sk, ctl))
+	if (!sk || sk->protocol != IPPROTO_TCP)
 		return 1;
 	c = bpf_sk_storage_get(&zs_conns, sk, 0, 0);
 	if (c && !c->unfollowed)
