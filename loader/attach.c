@@ -18,6 +18,7 @@
 #define LINK_ENROL    "link_enrol"
 #define LINK_RECORDER "link_recorder"
 #define LINK_WATCHER  "link_watcher"
+#define LINK_ACCEPT   "link_accept"
 
 /* The cgroup id that a pinned link is attached to; 0 when that cgroup is gone. */
 static int link_cgroup(const struct zs_instance *instance, const char *name, uint64_t *cgroup)
@@ -83,6 +84,11 @@ int zs_store_void(const struct zs_maps *maps)
 	return 0;
 }
 
+static int unpin(const struct zs_instance *instance, const char *name)
+{
+	return unlink(zs_pin_path(instance, name)) && errno != ENOENT ? -errno : 0;
+}
+
 static int programs_settle(const struct zs_instance *instance, struct zs_bpf *obj, const char *cgroup)
 {
 	int fd = open(cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC), err;
@@ -105,6 +111,12 @@ static int programs_settle(const struct zs_instance *instance, struct zs_bpf *ob
 		err = link_settle(instance, LINK_WATCHER, obj->progs.zs_watcher, fd, id);
 	if (!err)
 		err = link_settle(instance, LINK_ENROL, obj->progs.zs_enrol, fd, id);
+	if (!err)
+		err = zs_object_switch_accept(obj, true);
+	if (!err && zs_object_client_hop(obj))
+		err = link_settle(instance, LINK_ACCEPT, obj->progs.zs_accept, fd, id);
+	else if (!err)
+		err = unpin(instance, LINK_ACCEPT);
 	close(fd);
 	if (err)
 		zs_error("cannot attach to the cgroup %s: %s%s", cgroup, strerror(-err),
@@ -189,11 +201,6 @@ static void first(int *err, int next)
 		*err = next;
 }
 
-static int unpin(const struct zs_instance *instance, const char *name)
-{
-	return unlink(zs_pin_path(instance, name)) && errno != ENOENT ? -errno : 0;
-}
-
 int zs_detach(const struct zs_instance *instance)
 {
 	struct zs_maps maps;
@@ -211,9 +218,12 @@ int zs_detach(const struct zs_instance *instance)
 	} else if (err == -ENOENT) {
 		err = 0;
 	}
+	first(&err, unpin(instance, LINK_ACCEPT));
 	first(&err, unpin(instance, LINK_ENROL));
 	first(&err, unpin(instance, LINK_WATCHER));
 	first(&err, unpin(instance, LINK_RECORDER));
+	if (maps.fd[ZS_MAP_gates] >= 0)
+		first(&err, zs_object_accept_off(&maps));
 	if (maps.fd[ZS_MAP_progs] >= 0)
 		first(&err, zs_object_switch(maps.fd[ZS_MAP_progs], -1, false));
 	first(&err, zs_pin_remove(instance));
@@ -236,17 +246,27 @@ static uint64_t socks_count(int fd)
 	return n;
 }
 
+static void pinned_info(const struct zs_instance *instance, const char *name, struct bpf_map_info *info)
+{
+	__u32 len = sizeof(*info);
+	int fd = bpf_obj_get(zs_pin_path(instance, name));
+
+	memset(info, 0, sizeof(*info));
+	if (fd < 0)
+		return;
+	bpf_obj_get_info_by_fd(fd, info, &len);
+	close(fd);
+}
+
 int64_t zs_draining(const struct zs_instance *instance)
 {
-	struct bpf_map_info own = {0}, info;
-	__u32 id = 0, len = sizeof(own);
+	struct bpf_map_info own, accepts, info;
+	__u32 id = 0, len;
 	int64_t total = 0;
-	int fd = bpf_obj_get(zs_pin_path(instance, "socks"));
+	int fd;
 
-	if (fd >= 0) {
-		bpf_obj_get_info_by_fd(fd, &own, &len);
-		close(fd);
-	}
+	pinned_info(instance, "socks", &own);
+	pinned_info(instance, "accepts", &accepts);
 	while (!bpf_map_get_next_id(id, &id)) {
 		fd = bpf_map_get_fd_by_id(id);
 		if (fd < 0)
@@ -254,7 +274,8 @@ int64_t zs_draining(const struct zs_instance *instance)
 		memset(&info, 0, sizeof(info));
 		len = sizeof(info);
 		if (!bpf_obj_get_info_by_fd(fd, &info, &len) && info.type == BPF_MAP_TYPE_SOCKHASH &&
-		    !strcmp(info.name, "zs_socks") && info.id != own.id)
+		    (!strcmp(info.name, "zs_socks") || !strcmp(info.name, "zs_accepts")) && info.id != own.id &&
+		    info.id != accepts.id)
 			total += (int64_t)socks_count(fd);
 		close(fd);
 	}

@@ -120,7 +120,7 @@ int zs_cmd_doctor(const struct zs_options *o)
 
 int zs_cmd_programs(const struct zs_options *o)
 {
-	struct zs_object_options options = {.pages = 16, .entries = 16};
+	struct zs_object_options options = {.pages = 16, .entries = 16, .client_hop = true};
 	json_t *answer = zs_answer_begin(), *list = json_array();
 	struct bpf_program *prog;
 	struct zs_bpf *obj;
@@ -142,7 +142,7 @@ int zs_cmd_programs(const struct zs_options *o)
 						      (json_int_t)info.verified_insns, "jited_bytes",
 						      (json_int_t)info.jited_prog_len));
 		if (!o->json)
-			printf("  %-12s %6zu instructions, %7u looked at by the verifier\n", info.name,
+			printf("  %-15s %6zu instructions, %7u looked at by the verifier\n", info.name,
 			       bpf_program__insn_cnt(prog), info.verified_insns);
 	}
 	json_object_set_new(answer, "programs", list);

@@ -62,12 +62,40 @@ static int maps_reuse(struct zs_bpf *obj, const struct zs_maps *maps)
 	return err;
 }
 
+static int client_hop_reused(const struct zs_maps *maps)
+{
+	if (zs_map_entries(maps->fd[ZS_MAP_accepts]) > 1)
+		return 0;
+	zs_error("what is attached was attached without the client hop; detach it first");
+	return -EEXIST;
+}
+
+/* Where the client hop is off, its programs are not loaded, and its maps are as small as can be. */
+static int client_hop_set(struct zs_bpf *obj, const struct zs_object_options *o)
+{
+	struct bpf_program *const progs[] = {obj->progs.zs_accept, obj->progs.zs_gate, obj->progs.zs_gate_enter,
+					     obj->progs.zs_acceptor, obj->progs.zs_accept_enter};
+
+	if (o->client_hop)
+		return o->reuse ? client_hop_reused(o->reuse) : 0;
+	for (size_t i = 0; i < sizeof(progs) / sizeof(*progs); i++)
+		if (bpf_program__set_autoload(progs[i], false))
+			return -EINVAL;
+	if (!o->reuse && (bpf_map__set_max_entries(obj->maps.zs_accepts, 1) ||
+			  bpf_map__set_max_entries(obj->maps.zs_accepted, 1)))
+		return -EINVAL;
+	return 0;
+}
+
 static int sizes_set(struct zs_bpf *obj, const struct zs_object_options *o)
 {
 	int cpus = libbpf_num_possible_cpus();
 	uint32_t pages = o->pages ? o->pages : ZS_PAGES_DEFAULT;
 	uint32_t entries = o->entries ? o->entries : ZS_ENTRIES_DEFAULT;
+	int err = client_hop_set(obj, o);
 
+	if (err)
+		return err;
 	if (cpus < 0)
 		return cpus;
 	if (o->reuse)
@@ -160,6 +188,19 @@ static int dispatcher_set(struct zs_bpf *obj)
 	return 0;
 }
 
+/* The same for accepted connections; zs_accept_enter uses the sockhash itself, which binds it. */
+static int accept_dispatchers_set(struct zs_bpf *obj)
+{
+	int socks = bpf_map__fd(obj->maps.zs_accepts);
+
+	if (!zs_object_client_hop(obj))
+		return 0;
+	if (bpf_prog_attach(bpf_program__fd(obj->progs.zs_accept_enter), socks, BPF_SK_MSG_VERDICT, 0) ||
+	    bpf_prog_attach(bpf_program__fd(obj->progs.zs_gate_enter), socks, BPF_SK_SKB_VERDICT, 0))
+		return -errno;
+	return 0;
+}
+
 /* A failing load says little without the verifier's log, which is long: once more, with a log to a file. */
 static void verifier_log_write(const struct zs_object_options *o, int err)
 {
@@ -220,6 +261,8 @@ int zs_object_load(const struct zs_object_options *options, struct zs_bpf **out)
 		err = contents_set(obj, options);
 	if (!err)
 		err = dispatcher_set(obj);
+	if (!err)
+		err = accept_dispatchers_set(obj);
 	if (err) {
 		zs_bpf__destroy(obj);
 		return err;
@@ -233,11 +276,50 @@ void zs_object_close(struct zs_bpf *obj)
 	zs_bpf__destroy(obj);
 }
 
+#define SLOT_DIALER   0u
+#define SLOT_ACCEPTOR 1u
+#define SLOT_GATE     0u
+
+static int slot_clear(int progs_fd, uint32_t slot)
+{
+	return bpf_map_delete_elem(progs_fd, &slot) && errno != ENOENT ? -errno : 0;
+}
+
 int zs_object_switch(int progs_fd, int dialer_fd, bool on)
 {
-	uint32_t slot = 0;
+	uint32_t slot = SLOT_DIALER;
 
 	if (on)
 		return bpf_map_update_elem(progs_fd, &slot, &dialer_fd, BPF_ANY) ? -errno : 0;
-	return bpf_map_delete_elem(progs_fd, &slot) && errno != ENOENT ? -errno : 0;
+	return slot_clear(progs_fd, slot);
+}
+
+bool zs_object_client_hop(const struct zs_bpf *obj)
+{
+	return bpf_program__autoload(obj->progs.zs_gate);
+}
+
+/* The gate goes first and comes last: it hands requests to the other one. */
+int zs_object_accept_off(const struct zs_maps *maps)
+{
+	int err = slot_clear(maps->fd[ZS_MAP_gates], SLOT_GATE), next = slot_clear(maps->fd[ZS_MAP_progs], SLOT_ACCEPTOR);
+
+	return err ? err : next;
+}
+
+int zs_object_switch_accept(const struct zs_bpf *obj, bool on)
+{
+	uint32_t acceptor = SLOT_ACCEPTOR, gate = SLOT_GATE;
+	int acceptor_fd, gate_fd;
+	struct zs_maps maps;
+
+	zs_maps_of_object((struct zs_bpf *)obj, &maps);
+	if (!zs_object_client_hop(obj) || !on)
+		return zs_object_accept_off(&maps);
+	acceptor_fd = bpf_program__fd(obj->progs.zs_acceptor);
+	gate_fd = bpf_program__fd(obj->progs.zs_gate);
+	if (bpf_map_update_elem(maps.fd[ZS_MAP_progs], &acceptor, &acceptor_fd, BPF_ANY) ||
+	    bpf_map_update_elem(maps.fd[ZS_MAP_gates], &gate, &gate_fd, BPF_ANY))
+		return -errno;
+	return 0;
 }

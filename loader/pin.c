@@ -149,13 +149,15 @@ int zs_maps_open(const struct zs_instance *instance, struct zs_maps *maps)
 		if (maps->fd[i] < 0)
 			err = -errno;
 	}
-	if (!err && bpf_map_lookup_elem(maps->fd[ZS_MAP_ctl], &zero, &ctl))
-		err = -errno;
-	if (!err && ctl.abi != ZS_ABI) {
+	/* first of all: another version's maps may be others */
+	if (maps->fd[ZS_MAP_ctl] >= 0 && bpf_map_lookup_elem(maps->fd[ZS_MAP_ctl], &zero, &ctl))
+		err = err ? err : -errno;
+	else if (maps->fd[ZS_MAP_ctl] >= 0 && ctl.abi != ZS_ABI) {
 		zs_error("%s was attached by another version (ABI %u, this is %d); detach it with that one",
 			 instance->dir, ctl.abi, ZS_ABI);
 		err = -EPROTO;
-	} else if (err && err != -ENOENT) {
+	}
+	if (err && err != -ENOENT && err != -EPROTO) {
 		zs_error("cannot open the maps in %s: %s", instance->dir, strerror(-err));
 	}
 	if (err)

@@ -33,6 +33,11 @@
 #define RIG_PAGES   8192u
 #define RIG_ENTRIES 4096u
 
+int zs_rig_gate(struct zs_rig *rig, bool on)
+{
+	return zs_object_switch_accept(rig->obj, on);
+}
+
 static int programs_attach(struct zs_rig *rig)
 {
 	int fd, err;
@@ -46,8 +51,12 @@ static int programs_attach(struct zs_rig *rig)
 	rig->recorder = bpf_program__attach_cgroup(rig->obj->progs.zs_recorder, fd);
 	rig->watcher = bpf_program__attach_cgroup(rig->obj->progs.zs_watcher, fd);
 	rig->enrol = bpf_program__attach_cgroup(rig->obj->progs.zs_enrol, fd);
+	if (rig->options.client_hop)
+		rig->accept = bpf_program__attach_cgroup(rig->obj->progs.zs_accept, fd);
 	close(fd);
-	return rig->recorder && rig->watcher && rig->enrol ? 0 : -errno;
+	if (!rig->recorder || !rig->watcher || !rig->enrol || (rig->options.client_hop && !rig->accept))
+		return -errno;
+	return zs_rig_gate(rig, rig->options.client_hop);
 }
 
 static int store_open(struct zs_rig *rig)
@@ -79,7 +88,8 @@ static socklen_t address(const struct zs_rig *rig, struct sockaddr_storage *out,
 	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)out;
 
 	memset(out, 0, sizeof(*out));
-	if (rig->family == ZS_RIG_V4 || (rig->family == ZS_RIG_MAPPED && !dialing)) {
+	if (rig->family == ZS_RIG_V4 || (rig->family == ZS_RIG_MAPPED && !dialing) ||
+	    (rig->family == ZS_RIG_DUAL && dialing)) {
 		v4->sin_family = AF_INET;
 		v4->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 		v4->sin_port = htons(rig->port);
@@ -87,6 +97,8 @@ static socklen_t address(const struct zs_rig *rig, struct sockaddr_storage *out,
 	}
 	v6->sin6_family = AF_INET6;
 	v6->sin6_port = htons(rig->port);
+	if (rig->family == ZS_RIG_DUAL) /* in6addr_any */
+		return sizeof(*v6);
 	inet_pton(AF_INET6, rig->family == ZS_RIG_V6 ? "::1" : "::ffff:127.0.0.1", &v6->sin6_addr);
 	return sizeof(*v6);
 }
@@ -96,6 +108,19 @@ int zs_rig_origin(struct zs_rig *rig, bool on)
 	if (on)
 		return zs_origin_put(&rig->maps, rig->ctl, &rig->origin, 1);
 	return bpf_map_delete_elem(rig->maps.fd[ZS_MAP_origins], &rig->origin);
+}
+
+int zs_rig_listen(struct zs_rig *rig, bool on, bool any, uint32_t pass_after)
+{
+	struct zs_listener value = {.origin = 1, .flags = ZS_LISTENER_REMOTE, .pass_after = pass_after};
+	struct zs_origin_key key = rig->origin;
+	int fd = rig->maps.fd[ZS_MAP_listeners];
+
+	if (any)
+		memset(key.addr, 0, sizeof(key.addr));
+	if (on)
+		return bpf_map_update_elem(fd, &key, &value, BPF_ANY) ? -errno : 0;
+	return bpf_map_delete_elem(fd, &key) ? -errno : 0;
 }
 
 static int listener_open(struct zs_rig *rig)
@@ -108,7 +133,7 @@ static int listener_open(struct zs_rig *rig)
 	if (rig->listener < 0 || bind(rig->listener, (struct sockaddr *)&at, len) ||
 	    listen(rig->listener, 64) || getsockname(rig->listener, (struct sockaddr *)&at, &len))
 		return -errno;
-	rig->port = ntohs(rig->family == ZS_RIG_V6 ? ((struct sockaddr_in6 *)&at)->sin6_port
+	rig->port = ntohs(at.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&at)->sin6_port
 						   : ((struct sockaddr_in *)&at)->sin_port);
 	key->addr[15] = 1;
 	if (rig->family != ZS_RIG_V6)
@@ -122,7 +147,7 @@ static int listener_open(struct zs_rig *rig)
 			return err;
 		key->netns = cookie;
 	}
-	return zs_rig_origin(rig, true);
+	return rig->options.client_hop ? zs_rig_listen(rig, true, false, 0) : zs_rig_origin(rig, true);
 }
 
 /* Null: all defaults. */
@@ -147,6 +172,7 @@ int zs_rig_open(struct zs_rig *rig, enum zs_rig_family family, const struct zs_r
 	options_set(rig, wish);
 	options.pages = rig->options.pages;
 	options.entries = rig->options.entries;
+	options.client_hop = rig->options.client_hop;
 	err = zs_cgroup_from_pid(getpid(), rig->home);
 	if (!err)
 		err = zs_cgroup_create_temp(rig->cgroup);
@@ -185,6 +211,7 @@ void zs_rig_close(struct zs_rig *rig)
 	bpf_link__destroy(rig->enrol);
 	bpf_link__destroy(rig->recorder);
 	bpf_link__destroy(rig->watcher);
+	bpf_link__destroy(rig->accept);
 	zs_object_close(rig->obj);
 	if (rig->home[0])
 		zs_cgroup_enter(rig->home, 0);

@@ -17,11 +17,13 @@
 
 struct bpf_link;
 
-enum zs_rig_family { ZS_RIG_V4, ZS_RIG_V6, ZS_RIG_MAPPED };
+/* MAPPED: an IPv6 socket dials an IPv4 listener; DUAL: an IPv4 socket dials a listener on [::]. */
+enum zs_rig_family { ZS_RIG_V4, ZS_RIG_V6, ZS_RIG_MAPPED, ZS_RIG_DUAL };
 
 struct zs_rig_options {
 	uint32_t pages;   /* of the store; 0: 8192 */
 	uint32_t entries; /* objects at most; 0: 4096 */
+	bool client_hop;  /* the listener is no origin, but a listener of Caddy's: zs_rig_listen() */
 };
 
 struct zs_rig {
@@ -30,7 +32,7 @@ struct zs_rig {
 	enum zs_rig_family family;
 	struct zs_rig_options options; /* defaults filled in */
 	struct zs_bpf *obj;
-	struct bpf_link *enrol, *recorder, *watcher;
+	struct bpf_link *enrol, *recorder, *watcher, *accept;
 	struct zs_maps maps;
 	struct zs_ctl *ctl;
 	uint64_t *generations;
@@ -53,6 +55,13 @@ void zs_rig_close(struct zs_rig *rig);
 
 /* Makes the listener an origin, or no longer one: connections made then are not enrolled. -errno. */
 int zs_rig_origin(struct zs_rig *rig, bool on);
+
+/* With the client hop: connections accepted from now on are followed, under origin 1, hits are passed up after
+ * `pass_after` seconds (0: never); or no longer. `any`: the entry is for any address with the port. -errno. */
+int zs_rig_listen(struct zs_rig *rig, bool on, bool any, uint32_t pass_after);
+
+/* With the client hop: lets the programs of accepted connections be reached, or not. -errno. */
+int zs_rig_gate(struct zs_rig *rig, bool on);
 
 /* A new connection to the listener; both ends block, with a receive time-out of two seconds. */
 int zs_rig_pair(struct zs_rig *rig, int *dialer, int *acceptor);

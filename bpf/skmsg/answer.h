@@ -28,7 +28,7 @@ static __always_inline struct zs_page *page_get(__u32 index)
 
 /* Whether the object that the index names for this digest may answer the request in the work space (enum
  * zs_usable). Its first page is noted there if it may. */
-__attribute__((noinline)) int zs_lookup(__u32 id)
+ZS_SHARED int zs_lookup(__u32 id)
 {
 	struct zs_work *w = work_get(id);
 	struct zs_ctl *ctl = zs_ctl_get();
@@ -60,7 +60,7 @@ __attribute__((noinline)) int zs_lookup(__u32 id)
 }
 
 /* zs_not_modified() for the object in the work space's first page. */
-__attribute__((noinline)) int zs_validate(__u32 id)
+ZS_SHARED int zs_validate(__u32 id)
 {
 	struct zs_work *w = work_get(id);
 	struct zs_tables *t = tables_get(w);
@@ -87,7 +87,7 @@ __attribute__((noinline)) int zs_validate(__u32 id)
  * Writes `len` bytes (a multiple of ZS_STEP, at most ZS_WINDOW) of the extent, from offset `from` on, to
  * the beginning of the message. Returns the number of bytes written.
  */
-__attribute__((noinline)) int zs_window_fill(struct sk_msg_md *msg, __u32 first, __u32 from, __u32 len)
+ZS_SHARED int zs_window_fill(struct sk_msg_md *msg, __u32 first, __u32 from, __u32 len)
 {
 	void *data = msg->data, *end = msg->data_end;
 	__u32 done = 0;
@@ -125,7 +125,7 @@ static __always_inline __u64 decimal8(__u64 value)
 }
 
 /* Writes a number into a slot of the head, which stands in the message's first window. */
-__attribute__((noinline)) int zs_slot_write(struct sk_msg_md *msg, __u32 off, __s64 value)
+ZS_SHARED int zs_slot_write(struct sk_msg_md *msg, __u32 off, __s64 value)
 {
 	void *data = msg->data, *end = msg->data_end;
 	__u64 text = decimal8(value < 0 ? -value : value);
@@ -170,8 +170,7 @@ static __always_inline int windows_fill(struct sk_msg_md *msg, __u32 first, __u3
 }
 
 /* The refresh event; once per object, but for events that are lost. */
-static __always_inline void refresh_ask(const struct zs_work *w, struct zs_object *o,
-					const struct zs_ctl *ctl)
+static __always_inline void refresh_ask(__u32 page, __u64 now, struct zs_object *o, const struct zs_ctl *ctl)
 {
 	struct zs_event_refresh *ev;
 
@@ -186,9 +185,9 @@ static __always_inline void refresh_ask(const struct zs_work *w, struct zs_objec
 	ev->ev.len = sizeof(*ev);
 	ev->ev.cookie = 0;
 	ev->ev.record = 0;
-	ev->ev.time = w->event.ev.time;
-	ev->digest = w->digest;
-	ev->ref.page = w->first_page;
+	ev->ev.time = now;
+	ev->digest = o->digest;
+	ev->ref.page = page;
 	ev->ref.serial = o->serial;
 	bpf_ringbuf_submit(ev, ctl->awake ? BPF_RB_NO_WAKEUP : BPF_RB_FORCE_WAKEUP);
 	zs_count(ZS_COUNT_refresh_asked);
@@ -239,7 +238,7 @@ static __always_inline __s64 ttl_seconds(const struct zs_object *o, __u64 now)
 
 /* Turns the message into the response (`validated`: a 304) and sends it back. 0: done. -1: the message is as
  * it was. */
-__attribute__((noinline)) int zs_answer(struct sk_msg_md *msg, __u32 id, __u64 cookie, int validated)
+ZS_SHARED int zs_answer(struct sk_msg_md *msg, __u32 id, __u64 cookie, int validated)
 {
 	struct zs_work *w = work_get(id);
 	struct zs_ctl *ctl = zs_ctl_get();
@@ -273,7 +272,7 @@ __attribute__((noinline)) int zs_answer(struct sk_msg_md *msg, __u32 id, __u64 c
 		zs_count(ZS_COUNT_impossible);
 	__sync_fetch_and_add(&o->hits, 1);
 	if ((now >= o->refresh_at || now >= o->fresh_until) && !o->refresh_asked)
-		refresh_ask(w, o, ctl);
+		refresh_ask(w->first_page, now, o, ctl);
 	count_hit(o, now, validated, c.len);
 	return 0;
 }

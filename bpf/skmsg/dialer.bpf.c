@@ -146,7 +146,7 @@ static __always_inline int request_message(struct sk_msg_md *msg, struct zs_conn
 
 	turn_begin(c, v);
 	zs_warmth_request(c->origin);
-	scan = zs_head_scan(id, zs_head_copy(msg, id));
+	scan = zs_head_scan(id, zs_head_copy(msg, id, 0));
 	if (zs_head_fields(id) || zs_head_framing(id))
 		return 0;
 	if (!w->scopes)
@@ -194,7 +194,7 @@ static __always_inline void passive_message(struct sk_msg_md *msg, struct zs_con
 	__u32 pending = c->unsafe;
 
 	c->record = 0;
-	zs_head_scan(id, zs_head_copy(msg, id)); /* also of a bad head the complete lines count */
+	zs_head_scan(id, zs_head_copy(msg, id, 0)); /* also of a bad head the complete lines count */
 	if (zs_head_fields(id) || zs_head_framing(id))
 		return;
 	if (!(w->request.flags & ZS_REQ_SAFE) && zs_has(&w->request, ZS_SLOT_HOST))

@@ -16,7 +16,7 @@ static __always_inline struct zs_class *class_get(const struct zs_work *w)
 	return bpf_map_lookup_elem(&zs_classes, &at);
 }
 
-__attribute__((noinline)) int zs_target_step(__u32 id, __u32 stop)
+ZS_SHARED int zs_target_step(__u32 id, __u32 stop)
 {
 	struct zs_work *w = work_get(id);
 	struct zs_tables *t = tables_get(w);
@@ -35,7 +35,7 @@ static __always_inline void target_run(__u32 id, __u8 stop)
 }
 
 /* Sets w->class. */
-__attribute__((noinline)) int zs_class_find(__u32 id)
+ZS_SHARED int zs_class_find(__u32 id)
 {
 	struct zs_work *w = work_get(id);
 	struct zs_ctl *ctl = zs_ctl_get();
@@ -53,7 +53,7 @@ __attribute__((noinline)) int zs_class_find(__u32 id)
 	return 0;
 }
 
-__attribute__((noinline)) int zs_class_cookie(__u32 id)
+ZS_SHARED int zs_class_cookie(__u32 id)
 {
 	struct zs_work *w = work_get(id);
 	struct zs_tables *t = tables_get(w);
@@ -81,7 +81,7 @@ static __always_inline void class_cookies(struct zs_work *w, __u32 id)
 }
 
 /* The next parameter. 1: there is none behind it that counts. */
-__attribute__((noinline)) int zs_query_next(__u32 id)
+ZS_SHARED int zs_query_next(__u32 id)
 {
 	struct zs_work *w = work_get(id);
 	struct zs_tables *t = tables_get(w);
@@ -92,7 +92,7 @@ __attribute__((noinline)) int zs_query_next(__u32 id)
 	return zs_query_param_end(&w->query, &w->request);
 }
 
-__attribute__((noinline)) int zs_query_weigh(__u32 id, __u32 n)
+ZS_SHARED int zs_query_weigh(__u32 id, __u32 n)
 {
 	struct zs_work *w = work_get(id);
 	struct zs_class *class = class_get(w);
@@ -103,7 +103,7 @@ __attribute__((noinline)) int zs_query_weigh(__u32 id, __u32 n)
 	return 0;
 }
 
-__attribute__((noinline)) int zs_query_order(__u32 id, __u32 n)
+ZS_SHARED int zs_query_order(__u32 id, __u32 n)
 {
 	struct zs_work *w = work_get(id);
 
@@ -114,7 +114,7 @@ __attribute__((noinline)) int zs_query_order(__u32 id, __u32 n)
 }
 
 /* Appends the path, or what stands at place n - 1. */
-__attribute__((noinline)) int zs_query_write(__u32 id, __u32 n)
+ZS_SHARED int zs_query_write(__u32 id, __u32 n)
 {
 	struct zs_work *w = work_get(id);
 
@@ -125,7 +125,7 @@ __attribute__((noinline)) int zs_query_write(__u32 id, __u32 n)
 }
 
 /* zs_query_canonical(), step by step. */
-__attribute__((noinline)) int zs_query_make(__u32 id)
+ZS_SHARED int zs_query_make(__u32 id)
 {
 	struct zs_work *w = work_get(id);
 	struct zs_class *class = class_get(w);
@@ -157,7 +157,7 @@ __attribute__((noinline)) int zs_query_make(__u32 id)
 }
 
 /* The class of the request and what it says about it. 1: w->query.text is the key's target. */
-__attribute__((noinline)) int zs_class_apply(__u32 id)
+ZS_SHARED int zs_class_apply(__u32 id)
 {
 	struct zs_work *w = work_get(id);
 	struct zs_class *class;
@@ -181,7 +181,7 @@ __attribute__((noinline)) int zs_class_apply(__u32 id)
 	return zs_query_make(id);
 }
 
-__attribute__((noinline)) int zs_key_vary(__u32 id, __u32 n)
+ZS_SHARED int zs_key_vary(__u32 id, __u32 n)
 {
 	struct zs_work *w = work_get(id);
 	struct zs_tables *t = tables_get(w);
@@ -203,7 +203,7 @@ static __always_inline int key_varies(struct zs_work *w, __u32 id)
 	return 0;
 }
 
-__attribute__((noinline)) int zs_key_canon(__u32 id)
+ZS_SHARED int zs_key_canon(__u32 id)
 {
 	struct zs_work *w = work_get(id);
 

@@ -29,21 +29,22 @@ static __always_inline __u32 opaque(struct zs_work *w, __u32 value)
 }
 
 /*
- * Copies the beginning of the message, at most ZS_HEAD_MAX bytes, to request.head. The bytes are looked
+ * Copies the message from offset `from` on, at most ZS_HEAD_MAX bytes, to request.head. The bytes are looked
  * at only in the copy: a message whose pages somebody may still write (sendfile before 6.5) cannot change
  * under the recogniser. Returns the number of bytes, 0 if they cannot be seen.
  */
-__attribute__((noinline)) int zs_head_copy(struct sk_msg_md *msg, __u32 id)
+ZS_SHARED int zs_head_copy(struct sk_msg_md *msg, __u32 id, __u32 from)
 {
 	struct zs_work *w = work_get(id);
 	__u32 size = msg->size, off = 0;
 	void *data, *end;
 
-	if (!w || msg->data == msg->data_end)
+	if (!w || msg->data == msg->data_end || from >= size)
 		return 0;
+	size -= from;
 	if (size > ZS_HEAD_MAX)
 		size = ZS_HEAD_MAX;
-	if (msg->data_end - msg->data < size && bpf_msg_pull_data(msg, 0, size, 0))
+	if ((from || msg->data_end - msg->data < size) && bpf_msg_pull_data(msg, from, from + size, 0))
 		return 0;
 	data = msg->data;
 	end = msg->data_end;
@@ -68,7 +69,7 @@ __attribute__((noinline)) int zs_head_copy(struct sk_msg_md *msg, __u32 id)
 	return off < size ? off : size;
 }
 
-__attribute__((noinline)) int zs_head_target(__u32 id)
+ZS_SHARED int zs_head_target(__u32 id)
 {
 	struct zs_work *w = work_get(id);
 	struct zs_tables *t = tables_get(w);
@@ -79,7 +80,7 @@ __attribute__((noinline)) int zs_head_target(__u32 id)
 }
 
 /* zs_scan_first(), the target step by step. */
-__attribute__((noinline)) int zs_head_first(__u32 id)
+ZS_SHARED int zs_head_first(__u32 id)
 {
 	struct zs_work *w = work_get(id);
 	struct zs_tables *t = tables_get(w);
@@ -96,7 +97,7 @@ __attribute__((noinline)) int zs_head_first(__u32 id)
 	return zs_scan_version(&w->request, t);
 }
 
-__attribute__((noinline)) int zs_head_field(__u32 id)
+ZS_SHARED int zs_head_field(__u32 id)
 {
 	struct zs_work *w = work_get(id);
 	struct zs_tables *t = tables_get(w);
@@ -107,7 +108,7 @@ __attribute__((noinline)) int zs_head_field(__u32 id)
 }
 
 /* zs_request_scan(), line by line. */
-__attribute__((noinline)) int zs_head_scan(__u32 id, __u32 len)
+ZS_SHARED int zs_head_scan(__u32 id, __u32 len)
 {
 	struct zs_work *w = work_get(id);
 	int scan;
@@ -124,7 +125,7 @@ __attribute__((noinline)) int zs_head_scan(__u32 id, __u32 len)
 	return scan;
 }
 
-__attribute__((noinline)) int zs_head_fields(__u32 id)
+ZS_SHARED int zs_head_fields(__u32 id)
 {
 	struct zs_work *w = work_get(id);
 	struct zs_tables *t = tables_get(w);
@@ -135,7 +136,7 @@ __attribute__((noinline)) int zs_head_fields(__u32 id)
 	return 0;
 }
 
-__attribute__((noinline)) int zs_head_framing(__u32 id)
+ZS_SHARED int zs_head_framing(__u32 id)
 {
 	struct zs_work *w = work_get(id);
 
@@ -145,7 +146,7 @@ __attribute__((noinline)) int zs_head_framing(__u32 id)
 	return 0;
 }
 
-__attribute__((noinline)) int zs_head_direct(__u32 id, __u32 slot)
+ZS_SHARED int zs_head_direct(__u32 id, __u32 slot)
 {
 	struct zs_work *w = work_get(id);
 
@@ -155,7 +156,7 @@ __attribute__((noinline)) int zs_head_direct(__u32 id, __u32 slot)
 	return 0;
 }
 
-__attribute__((noinline)) int zs_head_codings(__u32 id)
+ZS_SHARED int zs_head_codings(__u32 id)
 {
 	struct zs_work *w = work_get(id);
 	struct zs_tables *t = tables_get(w);
@@ -166,7 +167,7 @@ __attribute__((noinline)) int zs_head_codings(__u32 id)
 	return 0;
 }
 
-__attribute__((noinline)) int zs_head_authority(__u32 id)
+ZS_SHARED int zs_head_authority(__u32 id)
 {
 	struct zs_work *w = work_get(id);
 	struct zs_tables *t = tables_get(w);
@@ -177,7 +178,7 @@ __attribute__((noinline)) int zs_head_authority(__u32 id)
 	return 0;
 }
 
-__attribute__((noinline)) int zs_head_conditions(__u32 id)
+ZS_SHARED int zs_head_conditions(__u32 id)
 {
 	struct zs_work *w = work_get(id);
 
@@ -196,7 +197,7 @@ static __always_inline int head_values(__u32 id)
 	       zs_head_conditions(id);
 }
 
-__attribute__((noinline)) int zs_key_name(__u32 id, __u32 part)
+ZS_SHARED int zs_key_name(__u32 id, __u32 part)
 {
 	struct zs_work *w = work_get(id);
 
@@ -206,7 +207,7 @@ __attribute__((noinline)) int zs_key_name(__u32 id, __u32 part)
 	return 0;
 }
 
-__attribute__((noinline)) int zs_key_raw(__u32 id)
+ZS_SHARED int zs_key_raw(__u32 id)
 {
 	struct zs_work *w = work_get(id);
 
@@ -217,7 +218,7 @@ __attribute__((noinline)) int zs_key_raw(__u32 id)
 }
 
 /* The first half of the digest, which is also the bucket. */
-__attribute__((noinline)) int zs_key_target(__u32 id)
+ZS_SHARED int zs_key_target(__u32 id)
 {
 	struct zs_work *w = work_get(id);
 	struct zs_ctl *ctl = zs_ctl_get();
@@ -231,7 +232,7 @@ __attribute__((noinline)) int zs_key_target(__u32 id)
 	return 0;
 }
 
-__attribute__((noinline)) int zs_key_rest(__u32 id)
+ZS_SHARED int zs_key_rest(__u32 id)
 {
 	struct zs_work *w = work_get(id);
 	struct zs_sip s;

@@ -53,7 +53,7 @@ static __always_inline void head_to_event(struct zs_work *w)
 
 /* Announces the recording to the agent. `generation` and `flush` are read before the request leaves, so
  * that whatever is invalidated from now on invalidates this response too. */
-__attribute__((noinline)) int zs_record_announce(__u32 id, __u64 cookie, __u64 record, __u32 kind)
+ZS_SHARED int zs_record_announce(__u32 id, __u64 cookie, __u64 record, __u32 kind)
 {
 	struct zs_work *w = work_get(id);
 	struct zs_ctl *ctl = zs_ctl_get();

@@ -22,7 +22,7 @@ static __always_inline __u32 head_voids(struct zs_work *w, __u32 id, __u32 len, 
 
 /* Of the head in the work space, `len` bytes of it: enum zs_scan, with w->request as far as its lines are
  * complete, and w->voids. */
-__attribute__((noinline)) int zs_head_judge(__u32 id, __u32 len, __u32 origin)
+ZS_SHARED int zs_head_judge(__u32 id, __u32 len, __u32 origin)
 {
 	struct zs_work *w = work_get(id);
 	struct zs_ctl *ctl = zs_ctl_get();

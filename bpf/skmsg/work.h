@@ -8,6 +8,10 @@
 
 #define ZS_NO_WORK (~0u)
 
+/* A step that several objects share: a global function, which the verifier checks once, for any arguments. Weak,
+ * so that the linker keeps one of those that the objects bring along. */
+#define ZS_SHARED __attribute__((noinline, weak))
+
 static __always_inline struct zs_work *work_get(__u32 id)
 {
 	return bpf_map_lookup_elem(&zs_works, &id);

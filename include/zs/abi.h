@@ -13,7 +13,7 @@
 #endif
 
 /* Raised whenever a layout below changes: pinned maps of another number are not taken over. */
-#define ZS_ABI 4
+#define ZS_ABI 5
 
 /* --- limits ---------------------------------------------------------------------------------- */
 
@@ -124,6 +124,97 @@ struct zs_conn {
 ZS_ASSERT_SIZE(struct zs_conn, 96);
 
 #define ZS_UNSAFE_ANY (~0u) /* zs_conn.unsafe: of a target that could not be told: success voids everything */
+
+/* --- acceptors --------------------------------------------------------------------------------- */
+
+/* Value of zs_listeners; its key is a local address of Caddy's as struct zs_origin_key has it, :: for a wildcard. */
+#define ZS_LISTENER_REMOTE 0x01u /* accepted connections are followed, and answered */
+struct zs_listener {
+	__u32 origin;     /* id, as zs_origin's */
+	__u32 flags;      /* ZS_LISTENER_* */
+	__u32 pass_after; /* seconds after which a hit is passed up, since Caddy last read anything; 0: never */
+	__u32 zero;
+};
+ZS_ASSERT_SIZE(struct zs_listener, 16);
+
+#define ZS_OWED_MAX 8u /* requests outstanding on a connection that are told apart; power of two */
+#define ZS_ACCEPT_MAX (65536u + ZS_ANSWER_HEAD_MAX) /* head and body of an answer on an acceptor, bytes */
+
+#define ZS_OWED_HEAD 0x01u /* to a HEAD: its response has no body */
+struct zs_owed {
+	__u32 voids; /* as zs_conn.unsafe */
+	__u32 flags; /* ZS_OWED_* */
+};
+
+enum zs_reply_state {
+	ZS_REPLY_HEAD = 0, /* the next byte sent begins a response head */
+	ZS_REPLY_BODY,     /* reply_left bytes of its body are to come */
+	ZS_REPLY_CHUNKED,  /* `step` says where in the chunked body */
+};
+
+/* Where in a chunked body; reply_left counts the bytes of the chunk. */
+enum zs_chunk_step {
+	ZS_CHUNK_SIZE = 0,
+	ZS_CHUNK_SIZE_LF,
+	ZS_CHUNK_DATA,
+	ZS_CHUNK_CR,
+	ZS_CHUNK_LF,
+	ZS_CHUNK_LAST_CR,
+	ZS_CHUNK_LAST_LF,
+	ZS_CHUNK_END,
+	ZS_CHUNK_BAD,
+};
+
+enum zs_pending_stage {
+	ZS_PENDING_NONE = 0,
+	ZS_PENDING_GATED, /* the request is on its way to the worker */
+	ZS_PENDING_BEGUN, /* the answer was handed to TCP, from `seq` on; it may have taken a part only */
+};
+
+/* A hit between the gate and the worker. */
+struct zs_pending {
+	__u64 now;     /* boot-time ns: of its Age */
+	__u32 stage;   /* enum zs_pending_stage */
+	__u32 page;    /* of the object, with its serial */
+	__u32 serial;
+	__u32 request_len;
+	__u32 flags;     /* ZS_REQ_* */
+	__u32 validated; /* 1: a 304 */
+	__u32 from;      /* of the answer in the extent; valid from BEGUN on */
+	__u32 len;
+	__u32 seq;       /* tcp_sock.write_seq before its first byte */
+	__u32 zero;
+};
+ZS_ASSERT_SIZE(struct zs_pending, 48);
+
+/* Value of zs_accepted, by socket cookie. Written by sockops at establishment, then by the gate and by the
+ * sk_msg program only: both run under the socket's lock. */
+struct zs_accept {
+	__u64 cookie;
+	__u64 body_left;  /* of the request, bytes */
+	__u64 reply_left; /* of the response, or of its chunk, bytes */
+	__u64 read_at;    /* boot-time ns at which Caddy was given bytes last */
+	__u32 origin;
+	__u32 pass_after; /* of its listener */
+	__u32 state;      /* enum zs_frame_state of the requests; PASSIVE: of both directions */
+	__u32 reply;      /* enum zs_reply_state */
+	__u32 step;       /* enum zs_chunk_step */
+	__u32 digits;     /* of a chunk's size so far */
+	__u32 next_read;  /* tcp_sock.rcv_nxt if nothing came that the gate has not seen */
+	__u32 next_write; /* tcp_sock.write_seq if all that was counted, and no more, was queued */
+	__u32 owed;       /* requests without a complete response */
+	__u32 first;      /* the oldest of them in owing[] */
+	__u32 unsafe;     /* of a passive one: unsafe requests that may be outstanding; 2: for good */
+	__u32 tunnel;     /* of a passive one: no HTTP any more */
+	struct zs_owed owing[ZS_OWED_MAX];
+	struct zs_pending pending;
+};
+ZS_ASSERT_SIZE(struct zs_accept, 80 + 8 * ZS_OWED_MAX + 48);
+
+/* sk_storage of an acceptor: sk_msg programs cannot ask for the cookie. */
+struct zs_accept_id {
+	__u64 cookie;
+};
 
 /* --- keys ------------------------------------------------------------------------------------ */
 

@@ -35,7 +35,7 @@ struct zs_conns_map {
 };
 ZS_MAP(zs_conns_map, zs_conns);
 
-/* Slot 0: what zs_dispatch calls. Empty: every message passes. */
+/* Slot 0: what zs_dispatch calls; slot 1: what zs_accept_enter calls. Empty: every message passes. */
 struct zs_progs_map {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
 	__uint(max_entries, 4);
@@ -190,6 +190,52 @@ struct zs_config_map {
 	__type(value, struct zs_config_text);
 };
 ZS_MAP(zs_config_map, zs_config);
+
+/* Where Caddy listens; filled by user space. */
+struct zs_listeners_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct zs_origin_key);
+	__type(value, struct zs_listener);
+};
+ZS_MAP(zs_listeners_map, zs_listeners);
+
+/* The sizes of the next two are 1 where the client hop is off. Accepted connections, by socket cookie; carries
+ * zs_gate_enter and zs_accept_enter. */
+struct zs_accepts_map {
+	__uint(type, BPF_MAP_TYPE_SOCKHASH);
+	__uint(max_entries, 65536);
+	__type(key, __u64);
+	__type(value, __u64);
+};
+ZS_MAP(zs_accepts_map, zs_accepts);
+
+/* Their state: a verdict program has no sk_storage. */
+struct zs_accepted_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, __u64);
+	__type(value, struct zs_accept);
+};
+ZS_MAP(zs_accepted_map, zs_accepted);
+
+struct zs_accept_ids_map {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct zs_accept_id);
+};
+ZS_MAP(zs_accept_ids_map, zs_accept_ids);
+
+/* Slot 0: what zs_gate_enter calls. Empty: every chunk passes. */
+struct zs_gates_map {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+};
+ZS_MAP(zs_gates_map, zs_gates);
 
 /* One work space: an event under construction, and the request it is made from. The sk_msg program runs
  * in process context and can be preempted by another task's run on the same CPU, so "per CPU" does not

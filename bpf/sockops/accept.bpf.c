@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Which accepted connections are followed: those of Caddy's cgroup whose local address is a listener with the remote
+ * lane. Their state lives from here until the socket closes.
+ */
+#include "../skskb/acceptor.h"
+#include <bpf/bpf_endian.h>
+
+char LICENSE[] SEC("license") = "GPL";
+
+extern const volatile __u32 zs_netns_cookies; /* bpf/sockops/enrol.bpf.c */
+
+/* IPv4, IPv6 and v4-mapped addresses become one form. */
+static __always_inline int listener_key(struct bpf_sock_ops *ops, struct zs_origin_key *key)
+{
+	__u32 *addr = (__u32 *)key->addr, word;
+
+	__builtin_memset(key, 0, sizeof(*key));
+	if (ops->family == 2 /* AF_INET */) {
+		addr[2] = bpf_htonl(0xffff);
+		word = ops->local_ip4;
+		zs_pin(word); /* or the compiler joins it with the load below, through a computed address */
+		addr[3] = word;
+	} else if (ops->family == 10 /* AF_INET6 */) {
+		addr[0] = ops->local_ip6[0];
+		addr[1] = ops->local_ip6[1];
+		addr[2] = ops->local_ip6[2];
+		addr[3] = ops->local_ip6[3];
+	} else {
+		return 0;
+	}
+	key->port = ops->local_port;
+	if (zs_netns_cookies)
+		key->netns = bpf_get_netns_cookie(ops);
+	return 1;
+}
+
+/* The address itself, or any address with the port. */
+static __always_inline struct zs_listener *listener_find(struct bpf_sock_ops *ops)
+{
+	struct zs_origin_key key;
+	struct zs_listener *l;
+
+	if (!listener_key(ops, &key))
+		return NULL;
+	l = bpf_map_lookup_elem(&zs_listeners, &key);
+	if (l)
+		return l;
+	__builtin_memset(key.addr, 0, sizeof(key.addr));
+	return bpf_map_lookup_elem(&zs_listeners, &key);
+}
+
+static __always_inline int accept_begin(struct bpf_sock_ops *ops, struct bpf_sock *sk, const struct zs_listener *l)
+{
+	__u64 cookie = bpf_get_socket_cookie(ops);
+	struct zs_accept_id *id = bpf_sk_storage_get(&zs_accept_ids, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	struct zs_accept a = {.cookie = cookie, .origin = l->origin, .pass_after = l->pass_after};
+
+	if (!id)
+		return -1;
+	id->cookie = cookie;
+	a.read_at = bpf_ktime_get_boot_ns();
+	a.next_read = ops->rcv_nxt;
+	a.next_write = ops->snd_nxt;
+	a.state = ops->data_segs_out ? ZS_FRAME_PASSIVE : ZS_FRAME_HEAD; /* data that went out with the SYN: unseen */
+	if (bpf_map_update_elem(&zs_accepted, &cookie, &a, BPF_ANY))
+		return -1;
+	if (bpf_sock_ops_cb_flags_set(ops, ops->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG) ||
+	    bpf_sock_hash_update(ops, &zs_accepts, &cookie, BPF_NOEXIST)) {
+		bpf_map_delete_elem(&zs_accepted, &cookie);
+		return -1;
+	}
+	return 0;
+}
+
+static __always_inline void established(struct bpf_sock_ops *ops)
+{
+	struct bpf_sock *sk = ops->sk;
+	struct zs_listener *l;
+
+	if (!sk)
+		return;
+	l = listener_find(ops);
+	if (!l || !(l->flags & ZS_LISTENER_REMOTE))
+		return;
+	zs_count(accept_begin(ops, sk, l) ? ZS_COUNT_not_accepted : ZS_COUNT_accepted);
+}
+
+/* An unsafe request without a response when the connection ends is taken to have succeeded. */
+static __always_inline void closed(struct bpf_sock_ops *ops)
+{
+	__u64 cookie = bpf_get_socket_cookie(ops);
+	struct zs_accept *a = accept_get(cookie);
+	struct zs_ctl *ctl = zs_ctl_get();
+
+	if (!a)
+		return;
+	if (ctl && a->unsafe)
+		accept_void(ZS_UNSAFE_ANY, ctl);
+	for (__u32 n = 0; ctl && n < ZS_OWED_MAX; n++) {
+		if (n >= a->owed || a->state == ZS_FRAME_PASSIVE)
+			break;
+		accept_void(a->owing[(a->first + n) & (ZS_OWED_MAX - 1)].voids, ctl);
+	}
+	bpf_map_delete_elem(&zs_accepted, &cookie);
+}
+
+SEC("sockops")
+int zs_accept(struct bpf_sock_ops *ops)
+{
+	if (ops->op == BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB)
+		established(ops);
+	else if (ops->op == BPF_SOCK_OPS_STATE_CB && ops->args[1] == BPF_TCP_CLOSE)
+		closed(ops);
+	return 1;
+}
