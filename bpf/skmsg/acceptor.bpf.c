@@ -15,7 +15,7 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-#define REPLY_STEPS 16 /* heads, bodies, chunks and lines between them in one message */
+#define REPLY_STEPS 48 /* heads, bodies, chunks and lines between them in one message */
 
 /* --- by the worker ------------------------------------------------------------------------------ */
 

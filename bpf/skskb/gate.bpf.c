@@ -168,8 +168,9 @@ static __always_inline int request(struct zs_accept *a, struct zs_ctl *ctl, stru
 	take = zs_accept_request(a, &w->request, scan, voids, c->len);
 	if (!take) {
 		zs_count(ZS_COUNT_passive);
-		if (voids || scan != ZS_SCAN_OK || w->request.head_len != c->len)
-			zs_accept_mark(a); /* it is unsafe, or what comes behind it may be */
+		/* it is unsafe, or what comes behind it may be; behind the beginning of a head comes nothing */
+		if (voids || scan == ZS_SCAN_BAD || (scan == ZS_SCAN_OK && w->request.head_len != c->len))
+			zs_accept_mark(a);
 		return 0;
 	}
 	c->off += take;

@@ -22,6 +22,7 @@ struct client_ask {
 
 static struct {
 	int fd;
+	int rcvbuf; /* for the next client_dial(); 0: the kernel's */
 	struct client_ask ask[CLIENT_ASKED];
 	uint32_t first, count;
 	char *out; /* bytes that were not sent yet */
@@ -55,6 +56,18 @@ static inline int client_open_dual(void **state)
 	return client_open(ZS_RIG_DUAL);
 }
 
+/* Whatever the end of the connection voids is void now. */
+static inline void client_hang_up(void)
+{
+	__u64 key;
+
+	if (client.fd > 0)
+		close(client.fd);
+	client.fd = 0;
+	for (int i = 0; i < 1000 && !bpf_map_get_next_key(kern.rig.maps.fd[ZS_MAP_accepted], NULL, &key); i++)
+		usleep(200);
+}
+
 static inline void client_dial(void)
 {
 	struct timeval timeout = {.tv_sec = 3};
@@ -63,8 +76,7 @@ static inline void client_dial(void)
 	struct sockaddr_in *v4 = (struct sockaddr_in *)&to;
 	int one = 1;
 
-	if (client.fd > 0)
-		close(client.fd);
+	client_hang_up();
 	if (kern.rig.family == ZS_RIG_V6) {
 		v6->sin6_family = AF_INET6;
 		v6->sin6_addr.s6_addr[15] = 1;
@@ -75,6 +87,8 @@ static inline void client_dial(void)
 		v4->sin_port = htons(kern.rig.port);
 	}
 	client.fd = socket(to.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (client.rcvbuf)
+		setsockopt(client.fd, SOL_SOCKET, SO_RCVBUF, &client.rcvbuf, sizeof(client.rcvbuf));
 	assert_int_equal(connect(client.fd, (struct sockaddr *)&to, sizeof(to)), 0);
 	setsockopt(client.fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
 	setsockopt(client.fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
@@ -100,7 +114,7 @@ static inline int client_begin(void)
 static inline int client_end(void)
 {
 	close(client.fd);
-	client.fd = 0;
+	client.fd = client.rcvbuf = 0;
 	server_stop();
 	for (uint32_t i = 0; i < CLIENT_ASKED; i++) {
 		free(client.ask[i].body);
@@ -309,7 +323,12 @@ static inline bool client_take(void)
 
 static inline void client_expect(bool hit)
 {
-	assert_int_equal(client_take(), hit);
+	if (client_take() != hit)
+		fail_msg("%s was answered by the %s; passive %llu, fenced %llu, behind %llu, unanswered %llu, misses %llu",
+			 client.ask[(client.first - 1) % CLIENT_ASKED].target, hit ? "server" : "kernel",
+			 (unsigned long long)kern_count(ZS_COUNT_passive), (unsigned long long)kern_count(ZS_COUNT_fenced),
+			 (unsigned long long)kern_count(ZS_COUNT_behind), (unsigned long long)kern_count(ZS_COUNT_unanswered),
+			 (unsigned long long)kern_count(ZS_COUNT_misses));
 }
 
 /* Everything outstanding comes, and nothing else. */

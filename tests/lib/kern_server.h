@@ -6,7 +6,7 @@
  *   /l/N  N bytes, Content-Length        /c/N  N bytes, chunked, in pieces     /n  204
  *   /m    304 with a Content-Length      /i/N  100 and 103 first, then as /l/N   /e  404
  *   /x/N  as /l/N, Connection: close     /d/N  N bytes until the end of the connection
- *   /b    the body of the request        anything else: as /l/100
+ *   /b    the body of the request        j: as l; anything else: as /l/100
  * Every response says how many requests the connection has had before: X-Turn.
  */
 #ifndef ZS_TEST_KERN_SERVER_H
@@ -32,10 +32,9 @@ struct server_conn {
 static struct {
 	pthread_t thread;
 	int epoll, stop[2];
-	int sndbuf;	   /* of accepted sockets; 0: the kernel's */
+	int sndbuf, lowat; /* of accepted sockets: SO_SNDBUF, TCP_NOTSENT_LOWAT; 0: the kernel's */
 	uint32_t piece;	   /* bytes per send at most; 0: any */
 	volatile uint32_t requests, errors, waits;
-	volatile bool paused; /* reads nothing */
 	struct server_conn conn[SERVER_CONNS];
 } server;
 
@@ -240,6 +239,8 @@ static inline void server_accept(void)
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	if (server.sndbuf)
 		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &server.sndbuf, sizeof(server.sndbuf));
+	if (server.lowat)
+		setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &server.lowat, sizeof(server.lowat));
 	epoll_ctl(server.epoll, EPOLL_CTL_ADD, fd, &e);
 }
 
