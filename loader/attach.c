@@ -19,6 +19,7 @@
 #define LINK_RECORDER "link_recorder"
 #define LINK_WATCHER  "link_watcher"
 #define LINK_ACCEPT   "link_accept"
+#define LINK_REPLIES  "link_replies"
 
 /* The cgroup id that a pinned link is attached to; 0 when that cgroup is gone. */
 static int link_cgroup(const struct zs_instance *instance, const char *name, uint64_t *cgroup)
@@ -89,6 +90,20 @@ static int unpin(const struct zs_instance *instance, const char *name)
 	return unlink(zs_pin_path(instance, name)) && errno != ENOENT ? -errno : 0;
 }
 
+static int client_hop_settle(const struct zs_instance *instance, struct zs_bpf *obj, int cgroup_fd, uint64_t cgroup)
+{
+	bool on = zs_object_client_hop(obj);
+	int err = zs_object_switch_accept(obj, true);
+
+	if (!err)
+		err = on ? link_settle(instance, LINK_REPLIES, obj->progs.zs_replies, cgroup_fd, cgroup)
+			 : unpin(instance, LINK_REPLIES);
+	if (!err)
+		err = on ? link_settle(instance, LINK_ACCEPT, obj->progs.zs_accept, cgroup_fd, cgroup)
+			 : unpin(instance, LINK_ACCEPT);
+	return err;
+}
+
 static int programs_settle(const struct zs_instance *instance, struct zs_bpf *obj, const char *cgroup)
 {
 	int fd = open(cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC), err;
@@ -112,11 +127,7 @@ static int programs_settle(const struct zs_instance *instance, struct zs_bpf *ob
 	if (!err)
 		err = link_settle(instance, LINK_ENROL, obj->progs.zs_enrol, fd, id);
 	if (!err)
-		err = zs_object_switch_accept(obj, true);
-	if (!err && zs_object_client_hop(obj))
-		err = link_settle(instance, LINK_ACCEPT, obj->progs.zs_accept, fd, id);
-	else if (!err)
-		err = unpin(instance, LINK_ACCEPT);
+		err = client_hop_settle(instance, obj, fd, id);
 	close(fd);
 	if (err)
 		zs_error("cannot attach to the cgroup %s: %s%s", cgroup, strerror(-err),
@@ -219,6 +230,7 @@ int zs_detach(const struct zs_instance *instance)
 		err = 0;
 	}
 	first(&err, unpin(instance, LINK_ACCEPT));
+	first(&err, unpin(instance, LINK_REPLIES));
 	first(&err, unpin(instance, LINK_ENROL));
 	first(&err, unpin(instance, LINK_WATCHER));
 	first(&err, unpin(instance, LINK_RECORDER));

@@ -74,7 +74,8 @@ static int client_hop_reused(const struct zs_maps *maps)
 static int client_hop_set(struct zs_bpf *obj, const struct zs_object_options *o)
 {
 	struct bpf_program *const progs[] = {obj->progs.zs_accept, obj->progs.zs_gate, obj->progs.zs_gate_enter,
-					     obj->progs.zs_acceptor, obj->progs.zs_accept_enter};
+					     obj->progs.zs_acceptor, obj->progs.zs_accept_enter,
+					     obj->progs.zs_replies};
 
 	if (o->client_hop)
 		return o->reuse ? client_hop_reused(o->reuse) : 0;

@@ -51,10 +51,12 @@ static int programs_attach(struct zs_rig *rig)
 	rig->recorder = bpf_program__attach_cgroup(rig->obj->progs.zs_recorder, fd);
 	rig->watcher = bpf_program__attach_cgroup(rig->obj->progs.zs_watcher, fd);
 	rig->enrol = bpf_program__attach_cgroup(rig->obj->progs.zs_enrol, fd);
-	if (rig->options.client_hop)
+	if (rig->options.client_hop) {
+		rig->replies = bpf_program__attach_cgroup(rig->obj->progs.zs_replies, fd);
 		rig->accept = bpf_program__attach_cgroup(rig->obj->progs.zs_accept, fd);
+	}
 	close(fd);
-	if (!rig->recorder || !rig->watcher || !rig->enrol || (rig->options.client_hop && !rig->accept))
+	if (!rig->recorder || !rig->watcher || !rig->enrol || (rig->options.client_hop && (!rig->replies || !rig->accept)))
 		return -errno;
 	return zs_rig_gate(rig, rig->options.client_hop);
 }
@@ -212,6 +214,7 @@ void zs_rig_close(struct zs_rig *rig)
 	bpf_link__destroy(rig->recorder);
 	bpf_link__destroy(rig->watcher);
 	bpf_link__destroy(rig->accept);
+	bpf_link__destroy(rig->replies);
 	zs_object_close(rig->obj);
 	if (rig->home[0])
 		zs_cgroup_enter(rig->home, 0);

@@ -32,7 +32,7 @@ struct zs_rig {
 	enum zs_rig_family family;
 	struct zs_rig_options options; /* defaults filled in */
 	struct zs_bpf *obj;
-	struct bpf_link *enrol, *recorder, *watcher, *accept;
+	struct bpf_link *enrol, *recorder, *watcher, *accept, *replies;
 	struct zs_maps maps;
 	struct zs_ctl *ctl;
 	uint64_t *generations;

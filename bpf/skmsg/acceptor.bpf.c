@@ -294,6 +294,28 @@ static __always_inline void passive_reply(struct sk_msg_md *msg, struct zs_accep
 		a->unsafe = 0;
 }
 
+/* The server begins to respond to a request that is recorded, before which nothing was owed. */
+static __always_inline void record_open(struct zs_accept *a, struct zs_accept_id *key, __u32 write_seq, __u32 cap)
+{
+	if (!a->record)
+		return;
+	key->base = write_seq;
+	key->next = write_seq;
+	key->left = cap;
+	key->ended = 0;
+	*(volatile __u64 *)&key->record = a->record;
+	a->record = 0;
+}
+
+/* The recorded response is the first to end: with the byte before `seq`. */
+static __always_inline void record_end(struct zs_accept_id *key, __u32 seq)
+{
+	if (!key->record || key->ended)
+		return;
+	key->end = seq;
+	key->ended = 1;
+}
+
 /* [A5] The response cannot be followed any further. */
 static __always_inline void reply_lost(struct sk_msg_md *msg, struct zs_accept *a, struct zs_ctl *ctl)
 {
@@ -301,9 +323,10 @@ static __always_inline void reply_lost(struct sk_msg_md *msg, struct zs_accept *
 	passive_reply(msg, a, ctl);
 }
 
-static __always_inline void replies(struct sk_msg_md *msg, struct zs_accept *a, struct zs_ctl *ctl, __u32 id, __u32 size)
+static __always_inline void replies(struct sk_msg_md *msg, struct zs_accept *a, struct zs_ctl *ctl, __u32 id, __u32 size,
+				    struct zs_accept_id *key, __u32 write_seq)
 {
-	__u32 off = 0;
+	__u32 off = 0, owed = a->owed;
 
 	for (int n = 0; n < REPLY_STEPS; n++) {
 		__u32 took;
@@ -314,12 +337,15 @@ static __always_inline void replies(struct sk_msg_md *msg, struct zs_accept *a, 
 		if (!took)
 			break;
 		off += took;
+		if (a->owed < owed)
+			record_end(key, write_seq + off);
 	}
 	if (off < size || a->state == ZS_FRAME_PASSIVE)
 		reply_lost(msg, a, ctl);
 }
 
-static __always_inline void server(struct sk_msg_md *msg, struct zs_accept *a, const struct tcp_sock *tp, struct zs_ctl *ctl)
+static __always_inline void server(struct sk_msg_md *msg, struct zs_accept *a, const struct tcp_sock *tp, struct zs_ctl *ctl,
+				   struct zs_accept_id *key)
 {
 	__u32 size = msg->size, write_seq = tp->write_seq, id;
 	struct zs_work *w;
@@ -334,6 +360,9 @@ static __always_inline void server(struct sk_msg_md *msg, struct zs_accept *a, c
 		reply_lost(msg, a, ctl);
 		return;
 	}
+	if (!a->owed && key->record) /* what ended unseen: sent in parts */
+		record_end(key, write_seq);
+	record_open(a, key, write_seq, ctl->record_cap);
 	*(volatile __u32 *)&a->next_write = write_seq + size;
 	if (a->reply == ZS_REPLY_BODY && a->reply_left > size) { /* the way of most of a large one */
 		zs_accept_reply(a, size);
@@ -346,7 +375,7 @@ static __always_inline void server(struct sk_msg_md *msg, struct zs_accept *a, c
 		reply_lost(msg, a, ctl);
 		return;
 	}
-	replies(msg, a, ctl, id, size);
+	replies(msg, a, ctl, id, size, key, write_seq);
 	work_give(w);
 }
 
@@ -368,8 +397,8 @@ int zs_acceptor(struct sk_msg_md *msg)
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (is_worker())
 		return a && tp && ctl ? worker(msg, a, tp, ctl) : to_server(msg, cookie);
-	if (a && tp && ctl)
-		server(msg, a, tp, ctl);
+	if (a && tp && ctl && key)
+		server(msg, a, tp, ctl, key);
 	zs_count(ZS_COUNT_passed);
 	return SK_PASS;
 }

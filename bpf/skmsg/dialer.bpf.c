@@ -133,7 +133,7 @@ static __always_inline int request_try(struct sk_msg_md *msg, struct zs_conn *c,
 		zs_count(ZS_COUNT_unanswered);
 	}
 	count_miss(found);
-	record_consider(w, id, ctl, c);
+	c->record_next = record_consider(w, id, ctl, c->cookie, c->turn);
 	return 0;
 }
 
@@ -158,8 +158,8 @@ static __always_inline int request_message(struct sk_msg_md *msg, struct zs_conn
 		passive(c, 1);
 		return 0;
 	}
-	if (!(w->request.flags & ZS_REQ_SAFE))
-		unsafe_record(w, id, ctl, c);
+	if (!(w->request.flags & ZS_REQ_SAFE) && c->unsafe)
+		c->record_next = unsafe_record(w, id, ctl, c->cookie, c->turn);
 	if (scan == ZS_SCAN_BAD) {
 		passive(c, 0);
 		return 0;

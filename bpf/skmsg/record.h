@@ -84,42 +84,44 @@ ZS_SHARED int zs_record_announce(__u32 id, __u64 cookie, __u64 record, __u32 kin
 				  ctl->awake ? BPF_RB_NO_WAKEUP : BPF_RB_FORCE_WAKEUP);
 }
 
-static __always_inline int record_begin(__u32 id, struct zs_conn *c, enum zs_event_kind kind)
+/* Of the request in the work space, which begins that turn of that socket: the recording's id; 0: there is none. */
+static __always_inline __u64 record_begin(__u32 id, __u64 cookie, __u32 turn, enum zs_event_kind kind)
 {
-	__u64 record = c->cookie << 20 | (c->turn & 0xfffff);
+	__u64 record = cookie << 20 | (turn & 0xfffff);
 
-	if (zs_record_announce(id, c->cookie, record, kind)) {
-		zs_count(ZS_COUNT_events_lost);
-		return -1;
-	}
-	c->record_next = record;
+	if (!zs_record_announce(id, cookie, record, kind))
+		return record;
+	zs_count(ZS_COUNT_events_lost);
 	return 0;
 }
 
-/* After a miss. Sets conn.record_next when the response is to be recorded. */
-static __always_inline void record_consider(struct zs_work *w, __u32 id, struct zs_ctl *ctl,
-					    struct zs_conn *c)
+/* After a miss: the id of the recording, 0: the response is not recorded. */
+static __always_inline __u64 record_consider(struct zs_work *w, __u32 id, struct zs_ctl *ctl, __u64 cookie, __u32 turn)
 {
+	__u64 record;
+
 	if (w->request.flags & ZS_REQ_HEAD)
-		return;
+		return 0;
 	if (w->request.flags & ZS_REQ_NOFILL) {
 		zs_count(ZS_COUNT_unfit);
-		return;
+		return 0;
 	}
 	if (ctl->tokens <= 0) { /* before any map is touched: this is the way of most that cannot be cached */
 		zs_count(ZS_COUNT_over_budget);
-		return;
+		return 0;
 	}
 	if (held_off(w->digest, w->event.ev.time)) {
 		zs_count(ZS_COUNT_held_off);
-		return;
+		return 0;
 	}
 	if (!budget_take(ctl, w->digest)) {
 		zs_count(ZS_COUNT_over_budget);
-		return;
+		return 0;
 	}
-	if (!record_begin(id, c, ZS_EVENT_REQUEST))
+	record = record_begin(id, cookie, turn, ZS_EVENT_REQUEST);
+	if (record)
 		zs_count(ZS_COUNT_recorded);
+	return record;
 }
 
 /* Marks the turn of an unsafe request: its successful response will invalidate the target's bucket. */
@@ -133,13 +135,13 @@ static __always_inline void unsafe_mark(struct zs_work *w, __u32 id, struct zs_c
 
 /* RFC 9111 4.4: the targets that Location and Content-Location of its successful response name are void, too.
  * That is for the agent to find out, a moment later, and within the recording budget. */
-static __always_inline void unsafe_record(struct zs_work *w, __u32 id, struct zs_ctl *ctl, struct zs_conn *c)
+static __always_inline __u64 unsafe_record(struct zs_work *w, __u32 id, struct zs_ctl *ctl, __u64 cookie, __u32 turn)
 {
-	if (!c->unsafe || !w->request.head_len || ctl->tokens <= 0 || ctl->paused)
-		return;
+	if (!w->request.head_len || ctl->tokens <= 0 || ctl->paused)
+		return 0;
 	__sync_fetch_and_add(&ctl->tokens, -1);
 	w->event.ev.time = bpf_ktime_get_boot_ns();
-	record_begin(id, c, ZS_EVENT_UNSAFE);
+	return record_begin(id, cookie, turn, ZS_EVENT_UNSAFE);
 }
 
 #endif

@@ -10,6 +10,7 @@
  * [A3] The kernel counts what was read by the length after the verdict (tcp_eat_skb).
  */
 #include "../skmsg/answer.h"
+#include "../skmsg/record.h"
 #include "../skmsg/unsafe.h"
 #include "acceptor.h"
 
@@ -17,13 +18,13 @@ char LICENSE[] SEC("license") = "GPL";
 
 #define REQUESTS_MAX  8 /* framed in one chunk */
 
-/* One chunk. */
+/* What is not framed yet of a chunk. */
 struct chunk {
 	struct __sk_buff *skb;
 	const struct tcp_sock *tp;
 	__u64 now;
-	__u32 off; /* of what is not framed yet */
-	__u32 len; /* of that */
+	__u32 off;
+	__u32 len;
 };
 
 /* The bytes at `off` into the work space: how many, 0 if they cannot be seen. */
@@ -46,14 +47,11 @@ static __always_inline int looks_like_request(const struct zs_request *r)
 }
 
 /* [A5] On a passive connection requests cannot be told from bodies: what looks like an unsafe one is taken for one. */
-static __always_inline void passive_chunk(struct zs_accept *a, struct zs_work *w, __u32 id, struct chunk *c)
+static __always_inline void passive_chunk(struct __sk_buff *skb, struct zs_accept *a, struct zs_work *w, __u32 id)
 {
-	__u32 n;
-
 	if (a->tunnel || a->unsafe > 1)
 		return;
-	n = head_load(c->skb, w, c->off, c->len);
-	zs_head_judge(id, n, a->origin);
+	zs_head_judge(id, head_load(skb, w, 0, skb->len), a->origin);
 	if (!(w->request.flags & ZS_REQ_SAFE) && looks_like_request(&w->request))
 		zs_accept_mark(a);
 }
@@ -113,20 +111,17 @@ static __always_inline int pending_set(struct zs_accept *a, struct zs_work *w, c
 	return 0;
 }
 
-/* A whole answerable head, and nothing else. 1: it is on its way to the worker. */
-static __always_inline int request_try(struct zs_accept *a, struct zs_work *w, __u32 id, struct chunk *c)
+/* A whole answerable head, and nothing else, when nothing is owed. 1: it is on its way to the worker. */
+static __always_inline int request_try(struct zs_accept *a, struct zs_ctl *ctl, struct zs_work *w, __u32 id, struct chunk *c)
 {
 	__u64 cookie = a->cookie;
 	int found, validated = 0;
 
-	if (!may_answer(a, c->tp)) {
-		zs_count(ZS_COUNT_behind);
-		return 0;
-	}
 	w->event.ev.time = c->now;
 	found = zs_lookup(id);
 	if (found != ZS_USABLE_YES) {
 		count_miss(found);
+		a->record = record_consider(w, id, ctl, cookie, a->turn);
 		return 0;
 	}
 	if (w->request.flags & ZS_REQ_COND)
@@ -145,67 +140,101 @@ static __always_inline int request_try(struct zs_accept *a, struct zs_work *w, _
 	return 1;
 }
 
-/* What begins at a request's start. 1: answered. */
-static __always_inline int request(struct zs_accept *a, struct zs_ctl *ctl, struct zs_work *w, __u32 id, struct chunk *c)
+/* What the gate found out about the request in the work space: it goes on to the worker (1), or passes. */
+static __always_inline int request_decide(struct zs_accept *a, struct zs_ctl *ctl, struct zs_work *w, __u32 id, int scan,
+					  struct chunk *c)
 {
-	__u32 n = head_load(c->skb, w, c->off, c->len), voids, take;
-	int scan = zs_head_judge(id, n, a->origin);
+	int idle = may_answer(a, c->tp);
 
-	voids = w->voids;
+	if (idle)
+		a->turn++;
+	if (w->voids && scan == ZS_SCAN_OK) {
+		zs_count(ZS_COUNT_unsafe);
+		if (idle && w->voids != ZS_UNSAFE_ANY)
+			a->record = unsafe_record(w, id, ctl, a->cookie, a->turn);
+	}
+	if (scan != ZS_SCAN_OK || c->off || w->request.head_len != c->len || ctl->paused || ctl->pressure ||
+	    !zs_request_answerable(&w->request)) {
+		zs_count(ZS_COUNT_bypassed);
+	} else if (!idle) {
+		zs_count(ZS_COUNT_behind);
+	} else if (!ctl->stored && ctl->tokens <= 0) { /* nothing to find, nothing to record */
+		zs_count(ZS_COUNT_misses);
+		zs_count(ZS_COUNT_over_budget);
+	} else if (head_values(id) || !zs_request_answerable(&w->request) || head_key(w, id, a->origin) ||
+		   !zs_request_answerable(&w->request)) {
+		zs_count(ZS_COUNT_bypassed);
+	} else {
+		return request_try(a, ctl, w, id, c);
+	}
+	return 0;
+}
+
+#define REDIRECTED (-1)
+
+/* The request that begins at `off` of the chunk. Returns the bytes of it; REDIRECTED; 0: not understood, passive. */
+ZS_SHARED int zs_gate_request(struct __sk_buff *skb, __u32 id, __u64 cookie, __u32 off)
+{
+	struct chunk c = {.skb = skb, .off = off, .len = skb->len - off};
+	struct zs_accept *a = accept_get(cookie);
+	struct zs_work *w = work_get(id);
+	struct zs_ctl *ctl = zs_ctl_get();
+	struct bpf_sock *sk = skb->sk;
+	__u32 take;
+	int scan;
+
+	if (!a || !w || !ctl || !sk || off >= skb->len)
+		return 0;
+	c.tp = bpf_skc_to_tcp_sock(sk);
+	if (!c.tp)
+		return 0;
+	c.now = bpf_ktime_get_boot_ns();
+	scan = zs_head_judge(id, head_load(skb, w, off, c.len), a->origin);
 	zs_warmth_request(a->origin);
 	if (!w->scopes)
 		zs_request_class(&w->request, 0);
-	if (scan != ZS_SCAN_OK || c->off || w->request.head_len != c->len || ctl->paused || ctl->pressure ||
-	    !zs_request_answerable(&w->request) || head_values(id) || !zs_request_answerable(&w->request) ||
-	    head_key(w, id, a->origin) || !zs_request_answerable(&w->request))
-		zs_count(ZS_COUNT_bypassed);
-	else if (request_try(a, w, id, c))
-		return 1;
-	if (voids && scan == ZS_SCAN_OK)
-		zs_count(ZS_COUNT_unsafe);
-	if (a->state != ZS_FRAME_HEAD)
-		return 0;
-	take = zs_accept_request(a, &w->request, scan, voids, c->len);
-	if (!take) {
-		zs_count(ZS_COUNT_passive);
-		/* it is unsafe, or what comes behind it may be; behind the beginning of a head comes nothing */
-		if (voids || scan == ZS_SCAN_BAD || (scan == ZS_SCAN_OK && w->request.head_len != c->len))
-			zs_accept_mark(a);
-		return 0;
-	}
-	c->off += take;
-	c->len -= take;
+	if (request_decide(a, ctl, w, id, scan, &c))
+		return REDIRECTED;
+	take = zs_accept_request(a, &w->request, scan, w->voids, c.len);
+	if (take)
+		return take;
+	zs_count(ZS_COUNT_passive);
+	/* it is unsafe, or what comes behind it may be; behind the beginning of a head comes nothing */
+	if (w->voids || scan == ZS_SCAN_BAD || (scan == ZS_SCAN_OK && w->request.head_len != c.len))
+		zs_accept_mark(a);
 	return 0;
 }
 
 /* The whole chunk, request by request. 1: it was redirected. */
-static __always_inline int requests(struct zs_accept *a, struct zs_ctl *ctl, struct zs_work *w, __u32 id, struct chunk *c)
+static __always_inline int requests(struct __sk_buff *skb, struct zs_accept *a, __u32 id)
 {
-	for (int n = 0; n < REQUESTS_MAX; n++) {
-		if (a->state == ZS_FRAME_BODY) {
-			__u32 take = zs_accept_body(a, c->len);
+	__u32 off = 0, len = skb->len;
 
-			c->off += take;
-			c->len -= take;
-		}
-		if (!c->len || a->state != ZS_FRAME_HEAD)
+	for (int n = 0; n < REQUESTS_MAX; n++) {
+		int take;
+
+		if (a->state == ZS_FRAME_BODY)
+			off += zs_accept_body(a, len - off);
+		if (off >= len || a->state != ZS_FRAME_HEAD)
 			return 0;
-		if (request(a, ctl, w, id, c))
+		take = zs_gate_request(skb, id, a->cookie, off);
+		if (take == REDIRECTED)
 			return 1;
+		off += take;
 	}
-	if (c->len && a->state == ZS_FRAME_HEAD)
+	if (off < len && a->state == ZS_FRAME_HEAD)
 		not_understood(a);
 	return 0;
 }
 
-static __always_inline int chunk(struct zs_accept *a, struct zs_ctl *ctl, struct chunk *c)
+static __always_inline int chunk(struct __sk_buff *skb, struct zs_accept *a)
 {
 	struct zs_work *w;
 	int gone = 0;
 	__u32 id;
 
-	if (a->state == ZS_FRAME_BODY && a->body_left >= c->len) {
-		zs_accept_body(a, c->len);
+	if (a->state == ZS_FRAME_BODY && a->body_left >= skb->len) {
+		zs_accept_body(a, skb->len);
 		return 0;
 	}
 	id = work_take();
@@ -216,9 +245,9 @@ static __always_inline int chunk(struct zs_accept *a, struct zs_ctl *ctl, struct
 		return 0;
 	}
 	if (a->state == ZS_FRAME_PASSIVE)
-		passive_chunk(a, w, id, c);
+		passive_chunk(skb, a, w, id);
 	else
-		gone = requests(a, ctl, w, id, c);
+		gone = requests(skb, a, id);
 	work_give(w);
 	return gone;
 }
@@ -226,25 +255,16 @@ static __always_inline int chunk(struct zs_accept *a, struct zs_ctl *ctl, struct
 SEC("sk_skb")
 int zs_gate(struct __sk_buff *skb)
 {
-	struct bpf_sock *sk = skb->sk;
-	struct zs_ctl *ctl = zs_ctl_get();
-	struct chunk c = {.skb = skb, .len = skb->len};
 	struct zs_accept *a;
 
-	if (!sk || !ctl || !c.len) /* of length 0: a FIN */
+	if (!skb->sk || !skb->len) /* of length 0: a FIN */
 		return SK_PASS;
 	a = accept_get(bpf_get_socket_cookie(skb));
 	if (!a)
 		return SK_PASS;
-	c.tp = bpf_skc_to_tcp_sock(sk);
-	if (!c.tp) {
-		not_understood(a);
-		return SK_PASS;
-	}
-	a->next_read += c.len;
-	c.now = bpf_ktime_get_boot_ns();
-	if (!chunk(a, ctl, &c))
-		a->read_at = c.now;
+	a->next_read += skb->len;
+	if (!chunk(skb, a))
+		a->read_at = bpf_ktime_get_boot_ns();
 	return SK_PASS;
 }
 

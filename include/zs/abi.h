@@ -194,6 +194,7 @@ struct zs_accept {
 	__u64 body_left;  /* of the request, bytes */
 	__u64 reply_left; /* of the response, or of its chunk, bytes */
 	__u64 read_at;    /* boot-time ns at which Caddy was given bytes last */
+	__u64 record;     /* id of the recording that begins with the next message of the server's; 0: none */
 	__u32 origin;
 	__u32 pass_after; /* of its listener */
 	__u32 state;      /* enum zs_frame_state of the requests; PASSIVE: of both directions */
@@ -206,15 +207,26 @@ struct zs_accept {
 	__u32 first;      /* the oldest of them in owing[] */
 	__u32 unsafe;     /* of a passive one: unsafe requests that may be outstanding; 2: for good */
 	__u32 tunnel;     /* of a passive one: no HTTP any more */
+	__u32 turn;       /* requests that came when nothing was owed */
+	__u32 zero;
 	struct zs_owed owing[ZS_OWED_MAX];
 	struct zs_pending pending;
 };
-ZS_ASSERT_SIZE(struct zs_accept, 80 + 8 * ZS_OWED_MAX + 48);
+ZS_ASSERT_SIZE(struct zs_accept, 96 + 8 * ZS_OWED_MAX + 48);
 
-/* sk_storage of an acceptor: sk_msg programs cannot ask for the cookie. */
+/* sk_storage of an acceptor: sk_msg programs cannot ask for the cookie; and the recording of a response, which the
+ * program on its packets copies. All of them run under the socket's lock. */
 struct zs_accept_id {
 	__u64 cookie;
+	__u64 record; /* id; 0: none */
+	__u32 base;   /* sequence number of the response's first byte */
+	__u32 next;   /* of the next byte to be copied */
+	__u32 left;   /* payload bytes that may still be recorded */
+	__u32 end;    /* of the byte behind the response; valid if `ended` */
+	__u32 ended;
+	__u32 zero;
 };
+ZS_ASSERT_SIZE(struct zs_accept_id, 40);
 
 /* --- keys ------------------------------------------------------------------------------------ */
 
