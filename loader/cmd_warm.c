@@ -3,7 +3,6 @@
  * warm: asks Caddy for a list of URLs, as a visitor would, so that the recorder sees the responses; then says
  * which of them are stored. At a bounded rate, with a few at once.
  */
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,17 +18,18 @@
 #include "command.h"
 #include "explain.h"
 #include "log.h"
+#include "warm_list.h"
 
 #define AT_ONCE	   8
 #define TIMEOUT_MS 20000l
-#define SETTLE_MS  3000 /* for the agent to store what was recorded last */
-#define URLS_MAX   1000000u
+#define USER_AGENT "zeroserve-warm"
+#define SETTLE_NS  (3 * ZS_NS) /* for the agent to store what was recorded last */
 
 enum outcome { WAITING, ASKED, FAILED, STORED, NOT_STORED };
 
 struct item {
-	char *text;
-	struct zs_url url;
+	const char *text;
+	const struct zs_url *url;
 	enum outcome outcome;
 	long status;
 	const char *why; /* static text; NOT_STORED */
@@ -37,71 +37,17 @@ struct item {
 
 struct warm {
 	const struct zs_options *o;
-	struct item *items;
+	struct zs_warm_list list;
+	struct item *items; /* one for each of the list */
 	size_t count;
 	size_t next; /* to be begun */
 	size_t done;
+	size_t failed; /* could not be asked for */
 	CURLM *multi;
+	const char *fields_text[ZS_LIST_MAX + 2]; /* of every request; null-terminated */
 	struct curl_slist *fields, *connect;
 	uint64_t began, shown; /* boot-time ns */
 };
-
-/* --- the list ---------------------------------------------------------------------------------- */
-
-static int item_add(struct warm *w, const char *name, unsigned long line, const char *text)
-{
-	struct item *more;
-
-	if (w->count == URLS_MAX) {
-		zs_error("%s:%lu: more than %u URLs; split the list", name, line, URLS_MAX);
-		return -E2BIG;
-	}
-	if (!(w->count & (w->count - 1))) {
-		more = reallocarray(w->items, w->count ? w->count * 2 : 1, sizeof(*more));
-		if (!more)
-			return -ENOMEM;
-		w->items = more;
-	}
-	w->items[w->count] = (struct item){.text = strdup(text)};
-	if (!w->items[w->count].text)
-		return -ENOMEM;
-	w->count++;
-	if (zs_url_split("line", text, &w->items[w->count - 1].url)) {
-		zs_error("%s:%lu: that line; nothing is fetched", name, line);
-		return -EINVAL;
-	}
-	return 0;
-}
-
-static int list_read(struct warm *w, const char *path)
-{
-	bool std = !strcmp(path, "-");
-	const char *name = std ? "standard input" : path;
-	FILE *file = std ? stdin : fopen(path, "r");
-	char *line = NULL;
-	size_t size = 0;
-	int err = 0;
-
-	if (!file) {
-		err = -errno;
-		zs_error("warm: %s: %s", path, strerror(errno));
-		return err;
-	}
-	for (unsigned long n = 1; !err && getline(&line, &size, file) >= 0; n++) {
-		char *text = line + strspn(line, " \t"), *end = text + strlen(text);
-
-		while (end > text && isspace((unsigned char)end[-1]))
-			*--end = 0;
-		if (*text && *text != '#')
-			err = item_add(w, name, n, text);
-	}
-	if (!err && ferror(file))
-		err = -EIO;
-	free(line);
-	if (!std)
-		fclose(file);
-	return err;
-}
 
 /* --- asking ------------------------------------------------------------------------------------ */
 
@@ -122,7 +68,7 @@ static int begin(struct warm *w, struct item *item)
 	curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1l);
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(easy, CURLOPT_PROXY, "");
-	curl_easy_setopt(easy, CURLOPT_USERAGENT, "zeroserve-warm");
+	curl_easy_setopt(easy, CURLOPT_USERAGENT, USER_AGENT);
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, discard);
 	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, TIMEOUT_MS);
 	curl_easy_setopt(easy, CURLOPT_PRIVATE, item);
@@ -200,15 +146,14 @@ static int ask_all(struct warm *w)
 /* --- what came of it --------------------------------------------------------------------------- */
 
 /* Whether a visitor's GET would be a hit at any origin; else why the first one that says so would not store. */
-static void outcome_find(const struct zs_maps *maps, const struct zs_ctl *ctl, struct item *item)
+static void outcome_find(const struct warm *w, const struct zs_maps *maps, const struct zs_ctl *ctl, struct item *item)
 {
-	static const char *const none[] = {NULL};
 	struct zs_origin_key at, next;
 	char head[ZS_HEAD_MAX];
 	struct zs_origin origin;
 	struct zs_explained e;
 	void *from = NULL;
-	int len = zs_explain_head(none, &item->url, !strncasecmp(item->text, "https:", 6), head);
+	int len = zs_explain_head(w->fields_text, item->url, !strncasecmp(item->text, "https:", 6), head);
 
 	if (item->outcome == ASKED)
 		item->why = "not stored, for a reason that is not known (any more)";
@@ -232,25 +177,26 @@ static void outcome_find(const struct zs_maps *maps, const struct zs_ctl *ctl, s
 
 static size_t settle(struct warm *w, const struct zs_maps *maps, const struct zs_ctl *ctl)
 {
-	size_t stored = 0;
+	const uint64_t until = zs_boot_ns() + SETTLE_NS;
+	size_t stored;
 
-	for (int ms = 0; ms <= SETTLE_MS; ms += 100) {
+	for (;;) {
 		stored = 0;
 		for (size_t i = 0; i < w->count; i++) {
 			struct item *item = &w->items[i];
 
 			if (item->outcome == ASKED || item->outcome == NOT_STORED)
-				outcome_find(maps, ctl, item);
+				outcome_find(w, maps, ctl, item);
 			stored += item->outcome == STORED;
 		}
-		if (stored == w->count)
-			break;
+		if (stored == w->count || zs_boot_ns() > until)
+			return stored;
 		usleep(100000);
 	}
-	return stored;
 }
 
-static void answer(const struct warm *w, size_t stored)
+/* Returns how many could not be asked for. */
+static size_t answer(const struct warm *w, size_t stored)
 {
 	json_t *json = w->o->json ? zs_answer_begin() : NULL, *left = json_array();
 	size_t failed = 0;
@@ -277,6 +223,32 @@ static void answer(const struct warm *w, size_t stored)
 		       w->count - stored - failed, failed);
 	}
 	json_decref(left);
+	return failed;
+}
+
+/* Those of --header; without an Accept-Encoding there, gzip, which Caddy asks for in place of a visitor that says
+ * nothing. */
+static void fields_set(struct warm *w)
+{
+	bool coding = false;
+	size_t n = 0;
+
+	for (; w->o->headers[n]; n++) {
+		w->fields_text[n] = w->o->headers[n];
+		coding |= !strncasecmp(w->o->headers[n], "Accept-Encoding:", 16);
+	}
+	if (!coding)
+		w->fields_text[n] = "Accept-Encoding: gzip";
+	for (n = 0; w->fields_text[n]; n++) {
+		struct curl_slist *more = curl_slist_append(w->fields, w->fields_text[n]);
+
+		if (!more) {
+			curl_slist_free_all(w->fields);
+			w->fields = NULL;
+			return;
+		}
+		w->fields = more;
+	}
 }
 
 static int warm(struct warm *w, const struct zs_maps *maps, const struct zs_ctl *ctl)
@@ -288,20 +260,23 @@ static int warm(struct warm *w, const struct zs_maps *maps, const struct zs_ctl 
 		snprintf(to, sizeof(to), "::%s", w->o->connect);
 		w->connect = curl_slist_append(NULL, to);
 	}
-	w->fields = curl_slist_append(NULL, "Accept-Encoding: gzip");
+	fields_set(w);
 	w->multi = curl_multi_init();
-	if (!w->multi || !w->fields || (w->o->connect && !w->connect))
+	w->items = calloc(w->list.count + 1, sizeof(*w->items));
+	if (!w->multi || !w->items || !w->fields || (w->o->connect && !w->connect))
 		return -ENOMEM;
+	for (w->count = 0; w->count < w->list.count; w->count++)
+		w->items[w->count] = (struct item){.text = w->list.lines[w->count].text,
+						   .url = &w->list.lines[w->count].url};
 	err = ask_all(w);
 	if (!err)
-		answer(w, settle(w, maps, ctl));
+		w->failed = answer(w, settle(w, maps, ctl));
 	return err;
 }
 
 static void warm_free(struct warm *w)
 {
-	for (size_t i = 0; i < w->count; i++)
-		free(w->items[i].text);
+	zs_warm_list_free(&w->list);
 	free(w->items);
 	curl_slist_free_all(w->fields);
 	curl_slist_free_all(w->connect);
@@ -323,7 +298,7 @@ int zs_cmd_warm(const struct zs_options *o)
 		zs_error("warm: give a file with one URL on each line, or - for standard input");
 		return ZS_EXIT_USAGE;
 	}
-	err = list_read(&w, o->file);
+	err = zs_warm_list_read(o->file, &w.list);
 	if (!err)
 		code = zs_command_maps(o, &instance, &maps);
 	if (!err && !code) {
@@ -336,5 +311,7 @@ int zs_cmd_warm(const struct zs_options *o)
 		zs_maps_close(&maps);
 	}
 	warm_free(&w);
-	return code ? code : err == -EINVAL ? ZS_EXIT_USAGE : (int)zs_exit_of(err);
+	if (code || !err)
+		return code ? code : w.failed ? ZS_EXIT_FAILED : ZS_EXIT_OK;
+	return err == -EINVAL ? ZS_EXIT_USAGE : (int)zs_exit_of(err);
 }

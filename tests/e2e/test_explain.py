@@ -6,7 +6,22 @@ import time
 
 from zs import suite
 
-CONFIG = "[rule a]\nprefix = /app/cookies\nignore-cookies = consent\n"
+CONFIG = """[zeroserve]
+vary = Accept-Language
+[rule a]
+prefix = /app/cookies
+ignore-cookies = consent
+[rule query]
+prefix = /app/query
+key-query = drop utm_*
+[rule missing]
+prefix = /app/query
+status = 404
+ttl = 10s
+[rule never]
+prefix = /app/never
+bypass = yes
+"""
 
 
 class Explain(suite.Case):
@@ -20,10 +35,13 @@ class Explain(suite.Case):
     def url(self, target):
         return self.world.caddy.url + target
 
+    def answer(self, target, *fields):
+        words = [word for name, value in fields for word in ("--header", f"{name}: {value}")]
+        return json.loads(self.zs.do("--json", "explain", *words, self.url(target)))
+
     def explain(self, target, *fields):
         """What is said of the application's origin."""
-        words = [word for name, value in fields for word in ("--header", f"{name}: {value}")]
-        told = json.loads(self.zs.do("--json", "explain", *words, self.url(target)))
+        told = self.answer(target, *fields)
         return next(origin for origin in told["origins"] if origin["origin"] == self.origin)
 
     def ask(self, target, *fields):
@@ -79,6 +97,55 @@ class Explain(suite.Case):
         self.zs.do("resume")
         self.assertEqual(self.explain(page)["fate"], "hit")
 
+    def test_conditions(self):
+        page = "/app/condition?cc=max-age%3D60&bin=1&size=9"
+        tag = self.get_until_hit(self.client, page).get("etag")
+        for value, fate, status in ((tag, "not-modified", 304), ('"x"', "hit", 200), ("*", "not-modified", 304),
+                                    (f"{tag},", "not-modified", 304), ("x", "condition", 200)):
+            field = ("If-None-Match", value)
+            told = self.explain(page, field)
+            self.assertEqual(told["fate"], fate, (value, told))
+            response = self.ask(page, field)
+            self.assertEqual((response.status, response.hit), (status, fate != "condition"), value)
+
+    def test_variants(self):
+        """All that is stored for the URL: by coding, by language, and under what is left of the query."""
+        page = "/app/query?cc=max-age%3D60&vary=Accept-Encoding,Accept-Language"
+        asked = [(("Accept-Encoding", "gzip"), ("Accept-Language", "de")),
+                 (("Accept-Encoding", "gzip, br"), ("Accept-Language", "de")),
+                 (("Accept-Encoding", "gzip"), ("Accept-Language", "fr"))]
+        for fields in asked:
+            self.get_until_hit(self.client, page + "&utm_source=a", fields)
+        told = self.answer(page + "&utm_source=b", *asked[0])
+        found = sorted((v["accepts"], v["vary"].get("accept-language"), v["state"], v["origin"])
+                       for v in told["variants"])
+        self.assertEqual(found, sorted([("gzip", "de", "fresh", self.origin), ("gzip, br", "de", "fresh", self.origin),
+                                        ("gzip", "fr", "fresh", self.origin)]), told)
+        text = self.zs.do("explain", self.url(page))
+        self.assertIn("3 variants stored for this URL", text)
+        self.assertIn("rule query (line 6) holds\n", text)
+        self.assertIn("rule missing (line 9) holds for status 404\n", text)
+        self.assertEqual(self.explain(page, *asked[0])["fate"], "hit")
+        self.assertEqual(self.explain(page, ("Accept-Language", "es"))["fate"], "miss")
+
+    def test_bypass_rule(self):
+        page = "/app/never?cc=max-age%3D60"
+        told = self.explain(page)
+        self.assertEqual((told["bypass"], [rule["name"] for rule in told["rules"]]), (True, ["never"]), told)
+        for _ in range(3):
+            self.assertFalse(self.ask(page).hit)
+        self.assertIn("a rule says bypass", self.zs.do("explain", self.url(page)))
+
+    def test_purged(self):
+        page = "/app/gone?cc=max-age%3D60"
+        self.get_until_hit(self.client, page, [("Accept-Encoding", "gzip")])
+        self.zs.do("purge", "--all")
+        told = self.explain(page)
+        self.assertEqual(told["fate"], "miss", told)
+        self.assertTrue(told["object"]["void"], told)
+        self.assertIn("purged", told["sentence"])
+        self.assertFalse(self.ask(page).hit)
+
     def test_bad_words(self):
         for words in ((), ("no-url",), ("https://localhost/", "--header", "not a field")):
             self.assertEqual(self.zs.call("explain", *words)[0], 2, words)
@@ -96,11 +163,33 @@ class Explain(suite.Case):
         for target in targets[:200]:
             self.assertTrue(self.client.request("GET", target, [("Accept-Encoding", "gzip")]).hit, target)
         self.world.app.reset()
-        file.write_text(self.url(targets[0]) + "\nnot a URL\n")
+        file.write_text(self.url(targets[0]) + "\nnot a URL\n/path\n")
         code, _, err = self.zs.call("warm", file, "--cacert", self.world.caddy.ca)
         self.assertEqual(code, 2)
         self.assertIn("urls:2:", err)
+        self.assertIn("urls:3:", err)
         self.assertEqual(sum(self.world.app.requests().values()), 0, "nothing is fetched")
+
+    def test_warm_codings(self):
+        """What a browser accepts is another variant; --header asks for it."""
+        page, file = "/app/browser?cc=max-age%3D60", self.world.dir / "urls"
+        file.write_text(self.url(page) + "\n")
+        told = json.loads(self.zs.do("--json", "warm", file, "--cacert", self.world.caddy.ca, "--header",
+                                     "Accept-Encoding: gzip, deflate, br"))
+        self.assertEqual(told["stored"], 1, told)
+        self.assertTrue(self.ask(page, ("Accept-Encoding", "gzip, deflate, br")).hit)
+        file.write_text("https://localhost:1/\n")
+        self.assertEqual(self.zs.call("warm", file)[0], 1, "nobody listens there")
+
+
+class Left(suite.Case):
+    """Without origins there is nothing that could be answered."""
+
+    def test_no_origin(self):
+        self.run_zs("--admin", "127.0.0.1:1", origins=False)
+        told = json.loads(self.zs.do("--json", "explain", self.world.caddy.url + "/app/x"))
+        self.assertEqual((told["origins"], told["variants"]), ([], []), told)
+        self.assertIn("no origin is accelerated", self.zs.do("explain", self.world.caddy.url + "/app/x"))
 
 
 if __name__ == "__main__":
