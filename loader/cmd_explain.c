@@ -155,7 +155,8 @@ static int origins_tell(struct explain *x)
 	return 0;
 }
 
-/* The upstreams that the agent leaves to themselves, each with its reason, as `status` has them. */
+/* The upstreams that are not accelerated, or not at all their addresses, each with its reason, as `status` has
+ * them. */
 static json_t *left_json(const struct zs_maps *maps)
 {
 	json_t *report = zs_report_read(maps), *left = json_array(), *up;
@@ -163,7 +164,7 @@ static json_t *left_json(const struct zs_maps *maps)
 
 	json_array_foreach(json_object_get(report, "origins"), i, up)
 	{
-		if (!json_is_true(json_object_get(up, "taken")))
+		if (!json_is_true(json_object_get(up, "taken")) || json_is_string(json_object_get(up, "reason")))
 			json_array_append(left, up);
 	}
 	json_decref(report);
@@ -319,7 +320,7 @@ static void answer_print(const json_t *answer)
 		puts("no origin is accelerated");
 	json_array_foreach(json_object_get(answer, "left"), i, entry)
 	{
-		printf("%s: left to itself: %s\n", text_of(entry, "dial"), text_of(entry, "reason"));
+		printf("%s: not accelerated: %s\n", text_of(entry, "dial"), text_of(entry, "reason"));
 	}
 	if (!json_is_true(json_object_get(answer, "agent")))
 		puts("no agent is running: nothing new is stored");

@@ -24,7 +24,7 @@ static const struct zs_verb verbs[] = {
 	{"purge", "(--url URL | --prefix URL | --host HOST | --tag TAG... | --all) [--soft] [--dry-run]",
 	 "Make stored responses void, from the very next request on", "ps", zs_cmd_purge},
 	{"explain", "URL [OPTIONS]", "Say what would happen to a GET now, and why", "Fx", zs_cmd_explain},
-	{"warm", "FILE|- [OPTIONS]", "Ask Caddy for a list of URLs, so that their responses are stored", "Fwx", zs_cmd_warm},
+	{"warm", "FILE|- [OPTIONS]", "Ask for a list of URLs through Caddy, as visitors would, so that they are stored", "Fwx", zs_cmd_warm},
 	{"reload", "[FILE]", "Take over the configuration file that changed, whole or not at all", "F",
 	 zs_cmd_reload},
 	{"check-config", "[FILE]", "Say whether a configuration file is right, and where it is not", "F",

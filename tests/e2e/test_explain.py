@@ -191,6 +191,17 @@ class Left(suite.Case):
         self.assertEqual((told["origins"], told["variants"]), ([], []), told)
         self.assertIn("no origin is accelerated", self.zs.do("explain", self.world.caddy.url + "/app/x"))
 
+    def test_not_accelerated(self):
+        """An upstream that cannot be taken is told with the reason that `status` has, and then passes everything."""
+        self.run_zs("--origin", "no-such-host.invalid:80", origins=False)
+        status = self.zs.status()["origins"][0]
+        told = json.loads(self.zs.do("--json", "explain", self.world.caddy.url + "/app/x"))
+        self.assertEqual([(left["dial"], left["reason"]) for left in told["left"]],
+                         [(status["dial"], status["reason"])], told)
+        self.assertIn("not accelerated: " + status["reason"], self.zs.do("explain", self.world.caddy.url + "/app/x"))
+        for _ in range(3):
+            self.assertFalse(self.http1().request("GET", "/app/left?cc=max-age%3D60").hit)
+
 
 if __name__ == "__main__":
     suite.main()
