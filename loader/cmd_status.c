@@ -96,10 +96,11 @@ static void origins_print(const json_t *origins)
 	{
 		const char *dial = json_string_value(json_object_get(origin, "dial"));
 		const char *reason = json_string_value(json_object_get(origin, "reason"));
+		const char *advice = json_string_value(json_object_get(origin, "advice"));
 
-		printf("  %-28s %s%s%s\n", dial && *dial ? dial : "(dynamic)",
+		printf("  %-28s %s%s%s%s%s\n", dial && *dial ? dial : "(dynamic)",
 		       json_is_true(json_object_get(origin, "taken")) ? "taken" : "left to itself",
-		       reason ? ": " : "", reason ? reason : "");
+		       reason ? ": " : "", reason ? reason : "", advice ? "; " : "", advice ? advice : "");
 	}
 }
 
