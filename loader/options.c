@@ -27,7 +27,7 @@ enum {
 	OPT_CGROUP, OPT_ADMIN, OPT_USER, OPT_ORIGIN, OPT_INERT, OPT_STORE, OPT_OBJECT, OPT_RECORD,
 	OPT_FETCH, OPT_CONCURRENCY, OPT_CONFIG, OPT_OBJECTS, OPT_ENROL, OPT_HEADER, OPT_CONNECT, OPT_CACERT, OPT_INSECURE,
 	OPT_RATE, OPT_NO_REFRESH, OPT_URL, OPT_ALL,
-	OPT_PREFIX, OPT_HOST, OPT_TAG, OPT_SOFT, OPT_DRY_RUN, OPT_SORT, OPT_STATE, OPT_LIMIT,
+	OPT_PREFIX, OPT_HOST, OPT_TAG, OPT_SOFT, OPT_DRY_RUN, OPT_SORT, OPT_STATE, OPT_REVERSE, OPT_LIMIT,
 };
 
 static const struct option_info infos[] = {
@@ -53,7 +53,7 @@ static const struct option_info infos[] = {
 	{"fetch-concurrency", 'r', OPT_CONCURRENCY, "N", "background fetches at once (default 8)"},
 	{"enrol", 'r', OPT_ENROL, "WHICH", "connections to follow: always (default) all, or adaptive: of origins worth it"},
 	{"no-refresh", 'r', OPT_NO_REFRESH, NULL, "no background fetches"},
-	{"url", 'p', OPT_URL, "URL", "what is stored for this URL"},
+	{"url", 's', OPT_URL, "URL", "what is stored for this URL"},
 	{"prefix", 's', OPT_PREFIX, "URL", "what is stored for URLs that begin so"},
 	{"host", 's', OPT_HOST, "HOST", "what is stored for this host; without a port: at any"},
 	{"tag", 's', OPT_TAG, "TAG", "what the upstream gave this tag; repeatable: any of them"},
@@ -67,6 +67,7 @@ static const struct option_info infos[] = {
 	{"rate", 'w', OPT_RATE, "N", "requests per second at most (default 50)"},
 	{"sort", 'l', OPT_SORT, "COLUMN", "age, ttl, size or hits: the largest first; url (default)"},
 	{"state", 'l', OPT_STATE, "STATE", "only what is fresh, stale, expired or void"},
+	{"reverse", 'l', OPT_REVERSE, NULL, "the other way round"},
 	{"limit", 'l', OPT_LIMIT, "N", "the first N only"},
 };
 #define INFOS (sizeof(infos) / sizeof(infos[0]))
@@ -198,6 +199,7 @@ static int apply(struct zs_options *o, const struct option_info *info, const cha
 	case OPT_DRY_RUN: o->dry_run = true; return 0;
 	case OPT_SORT: o->sort = arg; return 0;
 	case OPT_STATE: o->state = arg; return 0;
+	case OPT_REVERSE: o->reverse = true; return 0;
 	case OPT_LIMIT: return number(info->name, arg, 1, 1u << 30, &o->limit);
 	default: return -EINVAL;
 	}

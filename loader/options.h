@@ -55,6 +55,7 @@ struct zs_options {
 	bool dry_run;
 	const char *sort;
 	const char *state;
+	bool reverse;
 	uint64_t limit; /* 0: none */
 	/* check-config */
 	const char *file; /* the one word behind the verb; null: none */
