@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * explain: what would happen to a GET for a URL now, and why, at each origin; which rules hold, and what is stored
- * for it. One JSON object is made of it all, which is printed as it is or as text.
+ * for it. One JSON object is made of it all, which is printed as it is or as text (explain_print.c).
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,9 +17,11 @@
 #include "config_text.h"
 #include "explain.h"
 #include "log.h"
+#include "names.h"
 #include "rules.h"
 #include "snapshot.h"
 #include "url.h"
+#include "visitor.h"
 
 struct explain {
 	const struct zs_options *o;
@@ -29,20 +30,11 @@ struct explain {
 	struct zs_url url;
 	char canonical[ZS_TARGET_MAX + 1]; /* the target as it stands in keys */
 	struct zs_config config;
+	struct zs_origin_names names;
 	char head[ZS_HEAD_MAX];
 	size_t len;
 	json_t *answer, *origins, *variants;
 };
-
-static void origin_text(const struct zs_origin_key *key, char *out, size_t size)
-{
-	static const uint8_t mapped[12] = {[10] = 0xff, 0xff};
-	char text[INET6_ADDRSTRLEN];
-	bool v4 = !memcmp(key->addr, mapped, sizeof(mapped));
-
-	inet_ntop(v4 ? AF_INET : AF_INET6, key->addr + (v4 ? 12 : 0), text, sizeof(text));
-	snprintf(out, size, v4 ? "%s:%u" : "[%s]:%u", text, key->port);
-}
 
 /* --- the configuration ------------------------------------------------------------------------- */
 
@@ -120,7 +112,7 @@ static json_t *explained_json(const char *origin, const struct zs_explained *e)
 					      (json_int_t)e->ttl, "stale_ttl", (json_int_t)e->stale_ttl, "status",
 					      (int)e->status, "size", (json_int_t)e->size, "hits", (json_int_t)e->hits,
 					      "void", (int)e->voided));
-	if (e->fate == ZS_FATE_HELD_OFF)
+	if (e->held_off)
 		json_object_set_new(json, "held_off",
 				    json_pack("{s:s, s:s, s:I}", "reason", zs_holdoff_name(e->holdoff_reason), "text",
 					      zs_holdoff_text(e->holdoff_reason), "seconds",
@@ -133,8 +125,8 @@ static int origins_tell(struct explain *x)
 	struct zs_origin_key at, next;
 	struct zs_origin origin;
 	struct zs_explained e;
+	char text[ZS_ORIGIN_TEXT];
 	void *from = NULL;
-	char text[80];
 
 	while (!bpf_map_get_next_key(x->maps.fd[ZS_MAP_origins], from, &next)) {
 		json_t *entry;
@@ -147,7 +139,7 @@ static int origins_tell(struct explain *x)
 		err = zs_explain(&x->maps, x->ctl, origin.id, x->head, x->len, &e);
 		if (err)
 			return err;
-		origin_text(&at, text, sizeof(text));
+		zs_origin_text(&at, text);
 		entry = explained_json(text, &e);
 		rules_tell(x, &at, entry);
 		json_array_append_new(x->origins, entry);
@@ -181,24 +173,6 @@ static bool part_is(const struct zs_key *key, enum zs_key_part part, const char 
 	return len == strlen(text) && !memcmp(p, text, len);
 }
 
-/* The address of an origin by its number. */
-static void origin_name(const struct zs_maps *maps, uint32_t id, char *out, size_t size)
-{
-	struct zs_origin_key at, next;
-	struct zs_origin origin;
-	void *from = NULL;
-
-	snprintf(out, size, "an origin that is gone");
-	while (!bpf_map_get_next_key(maps->fd[ZS_MAP_origins], from, &next)) {
-		at = next;
-		from = &at;
-		if (!bpf_map_lookup_elem(maps->fd[ZS_MAP_origins], &at, &origin) && origin.id == id) {
-			origin_text(&at, out, size);
-			return;
-		}
-	}
-}
-
 /* The values of the operator's Vary fields, by name; bytes that JSON does not take are shown as '?'. */
 static json_t *vary_json(const struct explain *x, const struct zs_key *key)
 {
@@ -225,7 +199,7 @@ static int variant_note(void *user, const struct zs_seen_object *s)
 	struct explain *x = user;
 	const struct zs_object *o = s->object;
 	uint64_t now = zs_boot_ns();
-	char url[ZS_KEY_TEXT_MAX + 16], origin[80], codings[64];
+	char url[ZS_KEY_TEXT_MAX + 16], codings[64];
 	const char *state = !s->valid ? "void" : now < o->fresh_until ? "fresh" : now < o->stale_until ? "stale" :
 													 "expired";
 
@@ -233,12 +207,11 @@ static int variant_note(void *user, const struct zs_seen_object *s)
 	    (!part_is(s->key, ZS_KEY_HOST, x->url.host) && !part_is(s->key, ZS_KEY_XFH, x->url.host)))
 		return 0;
 	zs_key_url(s->key, url, sizeof(url));
-	origin_name(&x->maps, s->key->origin, origin, sizeof(origin));
-	zs_explain_codings(s->key->ae, codings, sizeof(codings));
+	zs_codings_text(s->key->ae, ", ", codings, sizeof(codings));
 	return json_array_append_new(
 		       x->variants,
 		       json_pack("{s:s, s:s, s:s, s:i, s:s, s:o, s:b, s:i, s:I, s:I, s:I, s:I}", "state", state, "url",
-				 url, "origin", origin, "encodings", (int)s->key->ae, "accepts", codings, "vary",
+				 url, "origin", zs_origin_name(&x->names, s->key->origin), "encodings", (int)s->key->ae, "accepts", codings, "vary",
 				 vary_json(x, s->key), "valid", (int)s->valid, "status", (int)o->status, "size",
 				 (json_int_t)o->body_len, "age", (json_int_t)(int64_t)(now - o->born) / (json_int_t)ZS_NS,
 				 "ttl", (json_int_t)(int64_t)(o->fresh_until - now) / (json_int_t)ZS_NS, "hits",
@@ -247,101 +220,16 @@ static int variant_note(void *user, const struct zs_seen_object *s)
 		       0;
 }
 
-/* --- as text ----------------------------------------------------------------------------------- */
-
-static const char *text_of(const json_t *object, const char *name)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-
-	return text && *text ? text : "?";
-}
-
-static long long number_of(const json_t *object, const char *name)
-{
-	return (long long)json_integer_value(json_object_get(object, name));
-}
-
-static void rule_print(const json_t *rule)
-{
-	const json_t *status = json_object_get(rule, "status");
-
-	printf("  rule %s (line %lld) holds", text_of(rule, "name"), number_of(rule, "line"));
-	for (size_t i = 0; i < json_array_size(status); i++)
-		printf("%s %lld", i ? "," : " for status", (long long)json_integer_value(json_array_get(status, i)));
-	puts("");
-}
-
-static void origin_print(const json_t *e)
-{
-	const json_t *object = json_object_get(e, "object"), *rule;
-	size_t i;
-
-	printf("%s: %s\n", text_of(e, "origin"), text_of(e, "sentence"));
-	if (object)
-		printf("  stored: status %lld, %lld bytes, %lld hits\n", number_of(object, "status"),
-		       number_of(object, "size"), number_of(object, "hits"));
-	if (json_is_true(json_object_get(e, "cold")))
-		puts("  of this origin nothing could be stored lately: most of its connections are left alone");
-	json_array_foreach(json_object_get(e, "rules"), i, rule)
-	{
-		rule_print(rule);
-	}
-	if (json_is_true(json_object_get(e, "odd_path")))
-		puts("  nothing is stored: servers may read this path in different ways, and a rule goes by it");
-	else if (json_is_true(json_object_get(e, "bypass")))
-		puts("  nothing is stored: a rule says bypass");
-}
-
-static void variant_print(const json_t *v)
-{
-	const json_t *value;
-	const char *name;
-
-	printf("  %-7s %s at %s, status %lld, age %lld s, ttl %lld s, %lld hits; accepts: %s", text_of(v, "state"),
-	       text_of(v, "url"), text_of(v, "origin"), number_of(v, "status"), number_of(v, "age"),
-	       number_of(v, "ttl"), number_of(v, "hits"), text_of(v, "accepts"));
-	json_object_foreach(json_object_get(v, "vary"), name, value)
-	{
-		printf("; %s: %s", name, json_string_value(value));
-	}
-	puts("");
-}
-
-static void answer_print(const json_t *answer)
-{
-	const json_t *entry;
-	size_t i;
-
-	json_array_foreach(json_object_get(answer, "origins"), i, entry)
-	{
-		origin_print(entry);
-	}
-	if (!i)
-		puts("no origin is accelerated");
-	json_array_foreach(json_object_get(answer, "left"), i, entry)
-	{
-		printf("%s: not accelerated: %s\n", text_of(entry, "dial"), text_of(entry, "reason"));
-	}
-	if (!json_is_true(json_object_get(answer, "agent")))
-		puts("no agent is running: nothing new is stored");
-	i = json_array_size(json_object_get(answer, "variants"));
-	printf("%zu variant%s stored for this URL\n", i, i == 1 ? "" : "s");
-	json_array_foreach(json_object_get(answer, "variants"), i, entry)
-	{
-		variant_print(entry);
-	}
-}
-
 /* --- the command ------------------------------------------------------------------------------- */
 
 static int explain(struct explain *x)
 {
-	int len = zs_explain_head(x->o->headers, &x->url, !strncasecmp(x->o->file, "https:", 6), x->head);
-	int err = len < 0 ? len : config_read(x);
+	int err = config_read(x);
 
 	if (err)
 		return err;
-	x->len = (size_t)len;
+	x->len = zs_visitor_head(x->o->headers, &x->url, !strncasecmp(x->o->file, "https:", 6), x->head);
+	zs_origin_names_get(&x->maps, &x->names);
 	err = zs_key_canonical(&x->maps, x->ctl, x->url.host, x->url.target, x->canonical);
 	if (!err)
 		err = origins_tell(x);
@@ -360,7 +248,7 @@ static int explain(struct explain *x)
 	if (x->o->json)
 		zs_answer_print(json_incref(x->answer));
 	else
-		answer_print(x->answer);
+		zs_explain_print(x->answer);
 	return 0;
 }
 
@@ -375,10 +263,8 @@ static int explain_run(struct explain *x)
 	x->variants = json_array();
 	x->ctl = zs_ctl_map(&x->maps);
 	err = x->ctl ? explain(x) : -errno;
-	if (err == -EINVAL)
-		zs_error("explain: this is no request that zeroserve would take for one; look at --header");
-	else if (err)
-		zs_error("explain: %s", strerror(-err));
+	if (err)
+		zs_error("explain: %s: %s", x->o->file, strerror(-err));
 	if (x->ctl)
 		munmap(x->ctl, sizeof(*x->ctl));
 	json_decref(x->answer);
@@ -400,11 +286,13 @@ int zs_cmd_explain(const struct zs_options *o)
 		zs_error("explain: give an absolute URL, for example https://example.org/path?query");
 		return ZS_EXIT_USAGE;
 	}
+	if (zs_visitor_check("explain", o->headers))
+		return ZS_EXIT_USAGE;
 	x.o = o;
 	code = zs_command_maps(o, &instance, &x.maps);
 	if (code)
 		return code;
 	err = explain_run(&x);
 	zs_maps_close(&x.maps);
-	return err == -EINVAL ? ZS_EXIT_USAGE : zs_exit_of(err);
+	return zs_exit_of(err);
 }

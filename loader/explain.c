@@ -6,56 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include <bpf/bpf.h>
 #include <zs/usable.h>
 
 #include "clock.h"
-
-/* --- the request, as Caddy passes it on ------------------------------------------------------- */
-
-static bool named(const char *const *headers, const char *name)
-{
-	size_t len = strlen(name);
-
-	for (size_t i = 0; headers[i]; i++)
-		if (!strncasecmp(headers[i], name, len) && headers[i][len] == ':')
-			return true;
-	return false;
-}
-
-/* Fields of the visitor that Caddy does not pass on, or sets itself. (An upgrade it does pass on.) */
-static bool dropped(const char *const *headers, const char *header)
-{
-	static const char *const names[] = {"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Alt-Svc",
-					    "Keep-Alive", "Proxy-Connection", "Proxy-Authenticate",
-					    "Proxy-Authorization", NULL};
-	const char *const one[] = {header, NULL};
-
-	for (size_t i = 0; names[i]; i++)
-		if (named(one, names[i]))
-			return true;
-	return named(one, "Connection") && !named(headers, "Upgrade");
-}
-
-int zs_explain_head(const char *const *headers, const struct zs_url *url, bool tls, char *head)
-{
-	const bool gzip = !named(headers, "Accept-Encoding") && !named(headers, "Range");
-	size_t n = (size_t)snprintf(head, ZS_HEAD_MAX, "GET %s HTTP/1.1\r\nHost: %s\r\n", url->target, url->host);
-
-	if (!named(headers, "User-Agent"))
-		n += (size_t)snprintf(head + n, ZS_HEAD_MAX - n, "User-Agent: zs-load explain\r\n");
-	for (size_t i = 0; headers[i] && n < ZS_HEAD_MAX; i++)
-		if (!dropped(headers, headers[i]))
-			n += (size_t)snprintf(head + n, ZS_HEAD_MAX - n, "%s\r\n", headers[i]);
-	if (n < ZS_HEAD_MAX)
-		n += (size_t)snprintf(head + n, ZS_HEAD_MAX - n,
-				      "X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Host: %s\r\nX-Forwarded-Proto: %s\r\n"
-				      "%s\r\n",
-				      url->host, tls ? "https" : "http", gzip ? "Accept-Encoding: gzip\r\n" : "");
-	return n < ZS_HEAD_MAX ? (int)n : -EINVAL;
-}
 
 /* --- the object ------------------------------------------------------------------------------ */
 
@@ -138,13 +93,15 @@ static enum zs_fate miss(const struct zs_maps *maps, const struct zs_ctl *ctl, c
 	if (!zs_request_recordable(&d->request))
 		return ZS_FATE_UNFIT;
 	if (!bpf_map_lookup_elem(maps->fd[ZS_MAP_holdoff], &digest, &h) && now < h.until) {
+		out->held_off = true;
 		out->holdoff_reason = h.reason;
 		out->holdoff_seconds = seconds_until(h.until, now);
-		return ZS_FATE_HELD_OFF;
 	}
-	if (ctl->tokens <= 0 || (ctl->tokens < ctl->tokens_half && !seen_before(maps, digest)))
+	if (ctl->tokens <= 0)
 		return ZS_FATE_OVER_BUDGET;
-	return ZS_FATE_RECORDED;
+	if (out->held_off)
+		return ZS_FATE_HELD_OFF;
+	return ctl->tokens < ctl->tokens_half && !seen_before(maps, digest) ? ZS_FATE_OVER_BUDGET : ZS_FATE_RECORDED;
 }
 
 /* request_try() of the kernel. */
@@ -153,16 +110,17 @@ static enum zs_fate try(const struct zs_maps *maps, const struct zs_ctl *ctl, co
 {
 	uint64_t now = zs_boot_ns();
 	uint8_t *page = malloc(ZS_PAGE_SIZE);
+	enum zs_fate fate;
 	int validated = 0;
 
 	if (!page || look(maps, ctl, d, now, page, out) != ZS_USABLE_YES)
-		out->fate = miss(maps, ctl, d, now, out);
+		fate = miss(maps, ctl, d, now, out);
 	else if (d->request.flags & ZS_REQ_COND && (validated = validate(maps, ctl, d, page)))
-		out->fate = validated < 0 ? ZS_FATE_CONDITION : ZS_FATE_NOT_MODIFIED;
+		fate = validated < 0 ? ZS_FATE_CONDITION : ZS_FATE_NOT_MODIFIED;
 	else
-		out->fate = out->ttl < 0 ? ZS_FATE_STALE : ZS_FATE_HIT;
+		fate = out->ttl < 0 ? ZS_FATE_STALE : ZS_FATE_HIT;
 	free(page);
-	return out->fate;
+	return fate;
 }
 
 /* --- the cause ------------------------------------------------------------------------------- */
@@ -186,6 +144,12 @@ static bool better_without(const struct zs_maps *maps, const struct zs_ctl *ctl,
 	return better;
 }
 
+/* It is due to what the request is, not to what is stored. */
+static bool has_cause(enum zs_fate fate)
+{
+	return fate == ZS_FATE_PASSED || fate == ZS_FATE_PASSIVE || fate == ZS_FATE_UNFIT || fate == ZS_FATE_ODD;
+}
+
 /* The field whose absence would change the decision: asked of the decision itself. */
 static void cause_find(const struct zs_maps *maps, const struct zs_ctl *ctl, uint32_t origin, const char *head,
 		       size_t len, struct zs_explained *out)
@@ -207,20 +171,23 @@ int zs_explain(const struct zs_maps *maps, const struct zs_ctl *ctl, uint32_t or
 {
 	struct zs_decision *d = calloc(1, sizeof(*d));
 	uint32_t slot = origin & (ZS_WARMTH - 1);
+	const bool whole = len < ZS_HEAD_MAX;
 	struct zs_warmth warmth;
 	int err = -EINVAL;
 
 	if (!d)
 		return -ENOMEM;
-	*out = (struct zs_explained){0};
-	if (len > ZS_HEAD_MAX)
-		goto out;
+	*out = (struct zs_explained){.fate = ZS_FATE_ODD};
 	out->cold = !bpf_map_lookup_elem(maps->fd[ZS_MAP_warmth], &slot, &warmth) && warmth.cold;
-	memcpy(d->request.head, head, len);
-	err = zs_class_decide(maps, ctl, origin, d, len, &out->class);
-	if (err)
+	if (whole) {
+		memcpy(d->request.head, head, len);
+		err = zs_class_decide(maps, ctl, origin, d, len, &out->class);
+	}
+	if (err && err != -EINVAL)
 		goto out;
-	if (d->request.flags & ZS_REQ_PASSIVE)
+	if (err)
+		err = 0; /* it stays odd */
+	else if (d->request.flags & ZS_REQ_PASSIVE)
 		out->fate = ZS_FATE_PASSIVE;
 	else if (ctl->paused || ctl->pressure)
 		out->fate = ZS_FATE_PAUSED;
@@ -228,7 +195,7 @@ int zs_explain(const struct zs_maps *maps, const struct zs_ctl *ctl, uint32_t or
 		out->fate = ZS_FATE_PASSED;
 	else
 		out->fate = try(maps, ctl, d, out);
-	if (out->fate == ZS_FATE_PASSED || out->fate == ZS_FATE_PASSIVE || out->fate == ZS_FATE_UNFIT)
+	if (whole && has_cause(out->fate))
 		cause_find(maps, ctl, origin, head, len, out);
 out:
 	free(d);

@@ -6,22 +6,24 @@
 #ifndef ZS_EXPLAIN_H
 #define ZS_EXPLAIN_H
 
+#include <jansson.h>
+
 #include "classes.h"
 #include "pin.h"
-#include "url.h"
 
 enum zs_fate {
-	ZS_FATE_HIT,      /* answered in the kernel */
-	ZS_FATE_STALE,    /* answered in the kernel, stale, while it is refreshed */
+	ZS_FATE_HIT,	      /* answered in the kernel */
+	ZS_FATE_STALE,	      /* answered in the kernel, stale, while it is refreshed */
 	ZS_FATE_NOT_MODIFIED, /* answered in the kernel with a 304 */
-	ZS_FATE_CONDITION, /* passed on: the precondition is not strictly formed */
-	ZS_FATE_PASSIVE,  /* passed on, and its connection is native from then on */
-	ZS_FATE_PASSED,   /* passed on: never answered */
-	ZS_FATE_PAUSED,   /* passed on: zs-load pause, or the host is short of TCP memory */
-	ZS_FATE_HELD_OFF, /* a miss that is not recorded: found uncacheable lately */
-	ZS_FATE_UNFIT,    /* a miss that is not recorded: a field that is neither keyed nor inert */
-	ZS_FATE_OVER_BUDGET, /* a miss that is not recorded: no recording may begin at this moment */
-	ZS_FATE_RECORDED, /* a miss whose response is recorded */
+	ZS_FATE_CONDITION,    /* passed on: the precondition is not strictly formed */
+	ZS_FATE_PASSIVE,      /* passed on, and its connection is native from then on */
+	ZS_FATE_ODD,	      /* passed on: not of the form that is looked at, or too long for it */
+	ZS_FATE_PASSED,	      /* passed on: never answered */
+	ZS_FATE_PAUSED,	      /* passed on: zs-load pause, or the host is short of TCP memory */
+	ZS_FATE_HELD_OFF,     /* a miss that is not recorded: found uncacheable lately */
+	ZS_FATE_UNFIT,	      /* a miss that is not recorded: the key has not all that the response may depend on */
+	ZS_FATE_OVER_BUDGET,  /* a miss that is not recorded: no recording may begin at this moment */
+	ZS_FATE_RECORDED,     /* a miss whose response is recorded */
 };
 
 struct zs_explained {
@@ -36,23 +38,16 @@ struct zs_explained {
 	uint32_t status;
 	uint32_t size;     /* bytes of its body */
 	uint32_t hits;
-	uint32_t holdoff_reason; /* as in struct zs_holdoff; with ZS_FATE_HELD_OFF */
+	bool held_off; /* what follows holds; a budget that is used up decides before it */
+	uint32_t holdoff_reason; /* as in struct zs_holdoff */
 	int64_t holdoff_seconds;
 	char cause[64]; /* the field without which it would be answerable or recorded; empty: none alone */
 };
 
-/* `head` is what Caddy would send to the origin, `len` bytes of at most ZS_HEAD_MAX. -EINVAL: not a strict head;
- * errors of zs_class_decide() and of the maps. Silent. */
+/* `head` is what Caddy would send to the origin (zs_visitor_head()); of one of ZS_HEAD_MAX bytes or more nothing is
+ * read. -ENOMEM, and errors of zs_class_decide() and of the maps. Silent. */
 int zs_explain(const struct zs_maps *maps, const struct zs_ctl *ctl, uint32_t origin, const char *head, size_t len,
 	       struct zs_explained *out);
-
-/*
- * What Caddy's reverse_proxy (2.6) makes of a visitor's GET for the URL, with these fields (null-terminated list of
- * "Name: value"): X-Forwarded-* are Caddy's own, fields of one hop are dropped, and Go's transport asks for gzip
- * where the visitor says nothing and wants no range. `head` holds ZS_HEAD_MAX bytes. Returns its length, or
- * -EINVAL: too long.
- */
-int zs_explain_head(const char *const *headers, const struct zs_url *url, bool tls, char *head);
 
 /* Of zs_holdoff.reason: a word, a sentence. */
 const char *zs_holdoff_name(uint32_t reason);
@@ -66,7 +61,7 @@ const char *zs_fate_text(enum zs_fate fate);
  * cut if it must be. */
 void zs_explain_sentence(const struct zs_explained *e, char *out, size_t size);
 
-/* "gzip, br" of ZS_AE_*; terminated. */
-void zs_explain_codings(uint32_t ae, char *out, size_t size);
+/* Prints what `explain --json` answers, for people. */
+void zs_explain_print(const json_t *answer);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
+#include <strings.h>
 
 #include "policy.h"
 
@@ -17,11 +17,12 @@ static const struct {
 	[ZS_FATE_NOT_MODIFIED] = {"not-modified", "answered in the kernel with a 304"},
 	[ZS_FATE_CONDITION] = {"condition", "passed on: its precondition is not strictly formed"},
 	[ZS_FATE_PASSIVE] = {"passive", "passed on, and its connection is native from then on"},
+	[ZS_FATE_ODD] = {"odd", "passed on: it is not of the form that is looked at, or too long for it"},
 	[ZS_FATE_PASSED] = {"passed", "passed on: such a request is never answered in the kernel"},
 	[ZS_FATE_PAUSED] = {"paused", "passed on: zeroserve is paused, or the host is short of TCP memory"},
 	[ZS_FATE_HELD_OFF] = {"held-off", "a miss that is not recorded: the response could not be stored lately"},
 	[ZS_FATE_UNFIT] = {"unfit",
-			   "a miss that is not recorded: a field is neither part of the key nor known to be inert"},
+			   "a miss that is not recorded: the response may depend on a field that the key has not"},
 	[ZS_FATE_OVER_BUDGET] = {"over-budget",
 				 "a miss that is not recorded now: the recording budget is used up; see --record-rate"},
 	[ZS_FATE_RECORDED] = {"miss", "a miss; its response is recorded"},
@@ -62,18 +63,29 @@ static void miss_sentence(const struct zs_explained *e, char *out, size_t size)
 		snprintf(out, size, "miss: nothing is stored; %s", then);
 }
 
-/* Of a request that is not answered because of what it is. */
+/* What could be done about it, as the end of a sentence. */
+static const char *advice(const char *cause)
+{
+	if (!strcasecmp(cause, "Cookie"))
+		return "; see ignore-cookies in docs/config.md";
+	if (!strcasecmp(cause, "Authorization"))
+		return "; see authorization in docs/config.md";
+	return "";
+}
+
+/* Of a request that is not answered, or not recorded, because of what it is. */
 static void passed_sentence(const struct zs_explained *e, char *out, size_t size)
 {
 	if (!e->cause[0])
 		snprintf(out, size, "%s", zs_fate_text(e->fate));
 	else if (e->fate == ZS_FATE_PASSIVE)
 		snprintf(out, size, "passed on because of %s: its connection is native from then on", e->cause);
-	else if (e->fate == ZS_FATE_PASSED)
-		snprintf(out, size, "passed on because of %s: no rule or not its value allows an answer", e->cause);
-	else
-		snprintf(out, size, "miss, not recorded because of %s: it is neither part of the key nor known to be inert",
+	else if (e->fate == ZS_FATE_UNFIT)
+		snprintf(out, size, "miss, not recorded because of %s: the response may depend on more of it than the key has",
 			 e->cause);
+	else
+		snprintf(out, size, "passed on because of %s: a request with such a one is the upstream's to answer%s",
+			 e->cause, advice(e->cause));
 }
 
 void zs_explain_sentence(const struct zs_explained *e, char *out, size_t size)
@@ -104,18 +116,4 @@ void zs_explain_sentence(const struct zs_explained *e, char *out, size_t size)
 	default:
 		passed_sentence(e, out, size);
 	}
-}
-
-void zs_explain_codings(uint32_t ae, char *out, size_t size)
-{
-	static const struct {
-		uint32_t bit;
-		const char *name;
-	} codings[] = {{ZS_AE_GZIP, "gzip"}, {ZS_AE_BR, "br"}, {ZS_AE_ZSTD, "zstd"}};
-	size_t n = 0;
-
-	snprintf(out, size, "%s", ae & ZS_AE_PRESENT ? "none of gzip, br and zstd" : "no Accept-Encoding");
-	for (size_t i = 0; i < sizeof(codings) / sizeof(codings[0]); i++)
-		if (ae & codings[i].bit && n < size)
-			n += (size_t)snprintf(out + n, size - n, "%s%s", n ? ", " : "", codings[i].name);
 }

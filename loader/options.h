@@ -64,7 +64,8 @@ struct zs_options {
 	const char *connect;
 	const char *cacert;
 	bool insecure;
-	uint64_t rate; /* per second */
+	uint64_t rate;    /* per second; 0: not given */
+	uint64_t at_once; /* 0: not given */
 };
 
 struct zs_verb {

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "log.h"
+#include "url.h"
 
 /* The line without the blanks around it. */
 static char *trim(char *line)
@@ -20,29 +21,31 @@ static char *trim(char *line)
 	return text;
 }
 
-static int add(struct zs_warm_list *l, const char *text, const struct zs_url *url)
+static int add(struct zs_warm_list *l, const char *text)
 {
 	if (!(l->count & (l->count - 1))) { /* full: its room is a power of two */
-		struct zs_warm_line *more = reallocarray(l->lines, l->count ? l->count * 2 : 1, sizeof(*more));
+		char **more = reallocarray(l->lines, l->count ? l->count * 2 : 1, sizeof(*more));
 
 		if (!more)
 			return -ENOMEM;
 		l->lines = more;
 	}
-	l->lines[l->count].text = strdup(text);
-	if (!l->lines[l->count].text)
+	l->lines[l->count] = strdup(text);
+	if (!l->lines[l->count])
 		return -ENOMEM;
-	l->lines[l->count++].url = *url;
+	l->count++;
 	return 0;
 }
 
 /* Blanks and control characters stand in no URL, and a zero would hide what comes behind it. */
-static bool url_parse(const char *text, size_t zeros, struct zs_url *url)
+static bool is_url(const char *text, size_t zeros)
 {
+	struct zs_url url;
+
 	for (const char *c = text; *c; c++)
 		if (*c <= ' ' || *c > '~')
 			return false;
-	return !zeros && !zs_url_parse(text, url);
+	return !zeros && !zs_url_parse(text, &url);
 }
 
 static void bad_tell(const char *name, unsigned long line, unsigned int bad)
@@ -64,21 +67,21 @@ int zs_warm_list_parse(FILE *file, const char *name, struct zs_warm_list *out)
 	while (!err && (len = getline(&line, &size, file)) >= 0) {
 		size_t zeros = (size_t)len - strlen(line);
 		char *text = trim(line);
-		struct zs_url url;
 
 		n++;
 		if (!zeros && (!*text || *text == '#'))
 			continue;
-		if (!url_parse(text, zeros, &url))
+		if (!is_url(text, zeros))
 			bad_tell(name, n, ++bad);
 		else
-			err = list.count < ZS_WARM_URLS_MAX ? add(&list, text, &url) : -E2BIG;
+			err = list.count < ZS_WARM_URLS_MAX ? add(&list, text) : -E2BIG;
 	}
 	if (!err && ferror(file))
 		err = -EIO;
 	free(line);
 	if (err)
-		zs_error("%s:%lu: %s; nothing is fetched", name, n, err == -E2BIG ? "too many URLs: split the list" : strerror(-err));
+		zs_error("%s:%lu: %s; nothing is fetched", name, n,
+			 err == -E2BIG ? "too many URLs: split the list" : strerror(-err));
 	else if (bad)
 		zs_error("%s: %u bad line%s; nothing is fetched", name, bad, bad == 1 ? "" : "s");
 	if (err || bad) {
@@ -110,7 +113,7 @@ int zs_warm_list_read(const char *path, struct zs_warm_list *out)
 void zs_warm_list_free(struct zs_warm_list *list)
 {
 	for (size_t i = 0; i < list->count; i++)
-		free(list->lines[i].text);
+		free(list->lines[i]);
 	free(list->lines);
 	*list = (struct zs_warm_list){0};
 }

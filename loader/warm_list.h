@@ -6,19 +6,12 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#include "url.h"
-
 #define ZS_WARM_URLS_MAX 1000000u
 #define ZS_WARM_ERRORS	 20u /* bad lines that are told one by one */
 
-struct zs_warm_line {
-	char *text; /* the URL as it stands there */
-	struct zs_url url;
-};
-
 /* {} is empty. */
 struct zs_warm_list {
-	struct zs_warm_line *lines;
+	char **lines; /* each an URL that zs_url_parse() takes */
 	size_t count;
 };
 
