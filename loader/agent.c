@@ -509,8 +509,8 @@ static int connections_create(struct agent *a)
 	struct zs_watch_options watch = {
 		.admin = a->o.admin,
 		.origins = a->o.origins,
-		.map_fd = a->maps->fd[ZS_MAP_origins],
-		.last_id = &a->ctl->origins,
+		.maps = a->maps,
+		.ctl = a->ctl,
 	};
 	int err = 0;
 

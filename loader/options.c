@@ -52,7 +52,7 @@ static const struct option_info infos[] = {
 	{"record-rate", 'r', OPT_RECORD, "N", "recordings per second at most (default 2000)"},
 	{"fetch-rate", 'r', OPT_FETCH, "N", "background fetches per second at most (default 50)"},
 	{"fetch-concurrency", 'r', OPT_CONCURRENCY, "N", "background fetches at once (default 8)"},
-	{"enrol", 'r', OPT_ENROL, "WHICH", "connections to follow: always (default) all, or adaptive: of origins worth it"},
+	{"enrol", 'r', OPT_ENROL, "WHICH", "connections to follow: adaptive (default), those to origins worth it; or always, all"},
 	{"no-refresh", 'r', OPT_NO_REFRESH, NULL, "no background fetches"},
 	{"url", 's', OPT_URL, "URL", "what is stored for this URL"},
 	{"prefix", 's', OPT_PREFIX, "URL", "what is stored for URLs that begin so"},
@@ -258,6 +258,7 @@ static void defaults(struct zs_options *o)
 		.lifetime_max = ZS_LIFETIME_MAX_DEFAULT,
 		.record_rate = ZS_RECORD_RATE_DEFAULT,
 		.fetch_rate = ZS_FETCH_RATE_DEFAULT,
+		.enrol_adaptive = true,
 		.fetch_concurrency = ZS_FETCH_CONCURRENCY_DEFAULT,
 	};
 }

@@ -302,3 +302,11 @@ struct zs_ctl *zs_ctl_map(const struct zs_maps *maps)
 {
 	return zs_map_view(maps->fd[ZS_MAP_ctl], sizeof(struct zs_ctl));
 }
+
+int zs_origin_put(const struct zs_maps *maps, struct zs_ctl *ctl, const struct zs_origin_key *key, uint32_t id)
+{
+	struct zs_origin value = {.id = id};
+
+	__atomic_fetch_or(&ctl->ports, 1ull << ZS_PORT_BIT(key->port), __ATOMIC_SEQ_CST);
+	return bpf_map_update_elem(maps->fd[ZS_MAP_origins], key, &value, BPF_ANY) ? -errno : 0;
+}

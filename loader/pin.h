@@ -76,6 +76,9 @@ int zs_announce_lock(const struct zs_instance *instance);
 /* The control map of an instance, mmap-ed read and write; null on failure (errno). */
 struct zs_ctl *zs_ctl_map(const struct zs_maps *maps);
 
+/* Adds or replaces an origin, after its bit in `ctl->ports` is set: a clear one ends every look-up. -errno. */
+int zs_origin_put(const struct zs_maps *maps, struct zs_ctl *ctl, const struct zs_origin_key *key, uint32_t id);
+
 /* max_entries of a map; 0 on failure (errno). */
 uint32_t zs_map_entries(int fd);
 

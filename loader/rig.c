@@ -93,10 +93,9 @@ static socklen_t address(const struct zs_rig *rig, struct sockaddr_storage *out,
 
 int zs_rig_origin(struct zs_rig *rig, bool on)
 {
-	int fd = rig->maps.fd[ZS_MAP_origins];
-	struct zs_origin value = {.id = 1};
-
-	return on ? bpf_map_update_elem(fd, &rig->origin, &value, BPF_ANY) : bpf_map_delete_elem(fd, &rig->origin);
+	if (on)
+		return zs_origin_put(&rig->maps, rig->ctl, &rig->origin, 1);
+	return bpf_map_delete_elem(rig->maps.fd[ZS_MAP_origins], &rig->origin);
 }
 
 static int listener_open(struct zs_rig *rig)

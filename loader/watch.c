@@ -66,12 +66,12 @@ static void known_load(struct zs_watch *w)
 	struct zs_origin value;
 	void *from = NULL;
 
-	while (!bpf_map_get_next_key(w->o.map_fd, from, &next)) {
+	while (!bpf_map_get_next_key(w->o.maps->fd[ZS_MAP_origins], from, &next)) {
 		struct known *k;
 
 		at = next;
 		from = &at;
-		if (bpf_map_lookup_elem(w->o.map_fd, &at, &value))
+		if (bpf_map_lookup_elem(w->o.maps->fd[ZS_MAP_origins], &at, &value))
 			continue;
 		k = known_add(w, &at, value.id);
 		if (k)
@@ -81,10 +81,10 @@ static void known_load(struct zs_watch *w)
 
 static void origin_publish(struct zs_watch *w, struct known *k)
 {
-	struct zs_origin value = {.id = k->id};
+	int err = zs_origin_put(w->o.maps, w->o.ctl, &k->key, k->id);
 
-	if (bpf_map_update_elem(w->o.map_fd, &k->key, &value, BPF_ANY))
-		zs_warn("cannot add an origin to the kernel's map: %s", strerror(errno));
+	if (err)
+		zs_warn("cannot add an origin to the kernel's map: %s", strerror(-err));
 	else
 		k->live = true;
 }
@@ -99,7 +99,7 @@ static void map_settle(struct zs_watch *w, const struct zs_origin_key *keys, siz
 
 		if (!k)
 			k = known_add(w, &keys[i],
-				      __atomic_add_fetch(w->o.last_id, 1, __ATOMIC_SEQ_CST));
+				      __atomic_add_fetch(&w->o.ctl->origins, 1, __ATOMIC_SEQ_CST));
 		if (!k)
 			continue;
 		wanted[k - w->known] = true;
@@ -109,7 +109,7 @@ static void map_settle(struct zs_watch *w, const struct zs_origin_key *keys, siz
 	for (uint32_t i = 0; i < w->known_n; i++) {
 		if (!w->known[i].live || wanted[i])
 			continue;
-		bpf_map_delete_elem(w->o.map_fd, &w->known[i].key);
+		bpf_map_delete_elem(w->o.maps->fd[ZS_MAP_origins], &w->known[i].key);
 		w->known[i].live = false;
 	}
 }

@@ -10,13 +10,15 @@
 #include <stdint.h>
 #include <zs/abi.h>
 
+#include "pin.h"
+
 #define ZS_ORIGINS_MAX 1024u
 
 struct zs_watch_options {
 	const char *admin;          /* as in zs_admin_fetch(); null: its default */
 	const char *const *origins; /* named by the operator, null-terminated; if any, the admin API is not asked */
-	int map_fd;                 /* of origins; borrowed */
-	uint32_t *last_id;          /* zs_ctl.origins: raised for every new id */
+	const struct zs_maps *maps; /* borrowed, as is the next */
+	struct zs_ctl *ctl;         /* `origins` is raised for every new id */
 	uint64_t netns;             /* cookie, or 0 */
 };
 

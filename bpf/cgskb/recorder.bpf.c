@@ -35,15 +35,40 @@ static __always_inline void unsafe_response(struct __sk_buff *skb, struct zs_con
 		c->unsafe = 0;
 }
 
-/* The first segment of a response on a connection that is not enrolled: does HTTP end here? (RFC 9110 15.2.2) */
+/* Does HTTP end here? (RFC 9110 15.2.2) */
+static __always_inline int is_101(const __u8 *line)
+{
+	return line[9] == '1' && line[10] == '0' && line[11] == '1';
+}
+
+/* The first segment of a response on a connection that is not enrolled. */
 static __always_inline void unfollowed_response(struct __sk_buff *skb, struct zs_conn *c, const struct segment *s)
 {
-	__u32 status = 0;
+	__u8 line[12];
 
 	c->expects = 0;
-	if (s->len >= 12 && !bpf_skb_load_bytes(skb, s->off + 8, &status, sizeof(status)) &&
-	    status == (__u32)ZS_W(' ', '1', '0', '1', 0, 0, 0, 0))
+	if (s->len >= sizeof(line) && !bpf_skb_load_bytes(skb, s->off, line, sizeof(line)) && is_101(line))
 		c->state = ZS_FRAME_TUNNEL;
+}
+
+/* What is responded to may be an unsafe request that went out while the origin was cold. A segment that begins no
+ * response belongs to one that began before, or to another protocol. */
+static __always_inline void unseen_response(struct __sk_buff *skb, struct zs_conn *c, struct zs_ctl *ctl,
+					    const struct segment *s)
+{
+	__u8 line[12];
+
+	if (s->len < sizeof(line) || bpf_skb_load_bytes(skb, s->off, line, sizeof(line))) {
+		void_all(c, ctl);
+		return;
+	}
+	if (line[0] != 'H' || line[1] != 'T' || line[2] != 'T' || line[3] != 'P' || line[4] != '/')
+		return;
+	void_all(c, ctl);
+	if (line[9] == '1' && !is_101(line)) /* the final one is to come */
+		return;
+	c->state = is_101(line) ? ZS_FRAME_TUNNEL : ZS_FRAME_PASSIVE;
+	c->unseen = 0;
 }
 
 static __always_inline __u64 wake(const struct zs_ctl *ctl)
@@ -188,16 +213,14 @@ int zs_recorder(struct __sk_buff *skb)
 	struct zs_conn *c;
 	struct segment s;
 
-	if (!sk)
+	ctl = zs_ctl_get();
+	if (!ctl || !sk || !peer_may_be_origin(skb, ctl))
 		return 1;
 	sk = bpf_sk_fullsock(sk);
 	if (!sk)
 		return 1;
 	c = bpf_sk_storage_get(&zs_conns, sk, 0, 0);
-	if (!c || (!c->record && !c->unsafe && !c->expects))
-		return 1;
-	ctl = zs_ctl_get();
-	if (!ctl)
+	if (!c || (!c->record && !c->unsafe && !c->expects && !c->unseen))
 		return 1;
 	if (segment_read(skb, &s)) { /* whatever it is, it may be the response */
 		if (c->unsafe)
@@ -207,6 +230,8 @@ int zs_recorder(struct __sk_buff *skb)
 	}
 	if (segment_old(sk, &s))
 		return 1;
+	if (c->unseen && s.len)
+		unseen_response(skb, c, ctl, &s);
 	if (c->expects && s.len)
 		unfollowed_response(skb, c, &s);
 	if (c->unsafe && (s.len || s.fin))

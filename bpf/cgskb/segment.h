@@ -18,6 +18,12 @@ struct segment {
 	__u32 fin; /* FIN or RST: no more will come */
 };
 
+/* Most packets are nobody's: told by one bit, before any helper is called. The socket must be there. */
+static __always_inline int peer_may_be_origin(const struct __sk_buff *skb, const struct zs_ctl *ctl)
+{
+	return ctl->ports >> ZS_PORT_BIT(bpf_ntohl(skb->remote_port)) & 1;
+}
+
 struct tcp_head {
 	__be16 source;
 	__be16 dest;

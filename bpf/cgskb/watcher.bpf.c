@@ -83,6 +83,30 @@ static __always_inline struct zs_conn *conn_begin(struct bpf_sock *sk, const str
 	return c;
 }
 
+static __always_inline int is_cold(const struct zs_conn *c)
+{
+	struct zs_warmth *w = zs_warmth_get(c->origin);
+
+	return w && w->cold;
+}
+
+/* A segment to a cold origin is not looked at: there is nothing to void. Where requests begin on the connection is not
+ * known from then on, for good; that bytes went out is, until a response comes. */
+static __always_inline void unwatched(struct zs_conn *c, const struct segment *s)
+{
+	__u32 end = s->seq + s->len;
+
+	if ((__s32)(end - c->next_write) <= 0) /* sent before */
+		return;
+	c->next_write = end;
+	if (c->state != ZS_FRAME_TUNNEL)
+		c->state = ZS_FRAME_PASSIVE;
+	c->awaits = 1;
+	c->unsafe = 0;
+	c->expects = 0;
+	c->unseen = 1;
+}
+
 /* Whether the line that begins at `at` of the `len` bytes in the work space may stand in a head without a body:
  * not one that says of a body, and no empty line but the last. */
 __attribute__((noinline)) int zs_line_plain(__u32 id, __u32 at, __u32 len)
@@ -299,13 +323,14 @@ int zs_watcher(struct __sk_buff *skb)
 	struct zs_conn *c;
 	struct segment s;
 
-	if (!sk)
+	ctl = zs_ctl_get();
+	if (!ctl || !sk || !peer_may_be_origin(skb, ctl))
 		return 1;
 	sk = bpf_sk_fullsock(sk);
-	if (!sk)
+	if (!sk || sk->protocol != IPPROTO_TCP)
 		return 1;
 	c = bpf_sk_storage_get(&zs_conns, sk, 0, 0);
-	if ((c && !c->unfollowed) || sk->protocol != IPPROTO_TCP)
+	if (c && !c->unfollowed)
 		return 1;
 	if (segment_read(skb, &s)) {
 		if (c)
@@ -315,12 +340,13 @@ int zs_watcher(struct __sk_buff *skb)
 	tp = s.len ? bpf_tcp_sock(sk) : NULL;
 	if (!tp)
 		return 1;
-	ctl = zs_ctl_get();
-	if (!ctl)
-		return 1;
 	if (!c)
 		c = conn_begin(sk, tp, ctl, &s);
-	if (c)
+	if (!c)
+		return 1;
+	if (is_cold(c))
+		unwatched(c, &s);
+	else
 		look(skb, tp, c, ctl, &s);
 	return 1;
 }

@@ -37,7 +37,7 @@ static __always_inline int origin_key(struct bpf_sock_ops *ops, struct zs_origin
 	return 1;
 }
 
-#define SAMPLE_NS 5000000000ull /* a cold origin gets one connection enrolled in this time at least */
+#define SAMPLE_NS 10000000000ull /* a cold origin gets one connection enrolled in this time at least */
 
 /* Membership in a sockhash costs every message of a connection something. An origin of which nothing can be
  * stored is followed by samples: a random part of its new connections, and the first one after a while. */

@@ -13,7 +13,7 @@
 #endif
 
 /* Raised whenever a layout below changes: pinned maps of another number are not taken over. */
-#define ZS_ABI 3
+#define ZS_ABI 4
 
 /* --- limits ---------------------------------------------------------------------------------- */
 
@@ -75,7 +75,7 @@ ZS_ASSERT_SIZE(struct zs_origin, 8);
 /* Whether connections to an origin are worth following; value of zs_warmth at origin id % ZS_WARMTH, mmap-ed
  * by the agent. Of a cold origin nothing is stored, and most of its connections are not enrolled. */
 #define ZS_WARMTH 4096u /* power of two */
-#define ZS_SAMPLE 32u   /* of a cold origin's new connections, one in so many is enrolled */
+#define ZS_SAMPLE 128u  /* of a cold origin's new connections, one in so many is enrolled */
 struct zs_warmth {
 	__u32 cold;
 	__u32 requests; /* begun on followed connections; wraps, and may miss some: CPUs add without a lock */
@@ -118,8 +118,10 @@ struct zs_conn {
 	__u64 record_next; /* dialer: the recording that begins once next_write is set */
 	__u32 unfollowed;  /* not enrolled: the watcher looks for unsafe requests, nothing is answered */
 	__u32 expects;     /* of an unfollowed one: the first segment of a response is to come */
+	__u32 unseen;      /* of an unfollowed one: bytes went out while nobody looked, and no final response has begun since */
+	__u32 zero;
 };
-ZS_ASSERT_SIZE(struct zs_conn, 88);
+ZS_ASSERT_SIZE(struct zs_conn, 96);
 
 #define ZS_UNSAFE_ANY (~0u) /* zs_conn.unsafe: of a target that could not be told: success voids everything */
 
@@ -272,8 +274,11 @@ struct zs_ctl {
 	__u64 netns;       /* cookie that every origin carries; 0: none */
 	__u64 purge_seq;   /* number of the newest purge in zs_purges; from 1 */
 	__u64 purge_done;  /* of the agent: the newest one that it has carried out */
+	__u64 ports;       /* of the origins: bits ZS_PORT_BIT. A clear one: certainly no origin */
 };
-ZS_ASSERT_SIZE(struct zs_ctl, 136);
+ZS_ASSERT_SIZE(struct zs_ctl, 144);
+
+#define ZS_PORT_BIT(port) (((port) * 0x9e3779b1u) >> 26)
 
 /* --- purges and configuration ------------------------------------------------------------------ */
 

@@ -65,14 +65,12 @@ static void origin_add(void)
 {
 	struct zs_origin_key key = {.addr = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1},
 				    .port = kern.rig.port};
-	struct zs_origin value = {.id = 1};
 	uint64_t cookie = 0;
 
 	if (kern.rig.ctl->netns_known)
 		assert_int_equal(zs_netns_cookie(&cookie), 0);
 	key.netns = cookie;
-	assert_int_equal(
-		bpf_map_update_elem(kern.rig.maps.fd[ZS_MAP_origins], &key, &value, BPF_ANY), 0);
+	assert_int_equal(zs_origin_put(&kern.rig.maps, kern.rig.ctl, &key, 1), 0);
 }
 
 static void attach_to(const char *cgroup)

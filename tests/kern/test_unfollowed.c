@@ -414,16 +414,74 @@ static void test_forged_before_attaching(void **state)
 	assert_true(voided_by(OK));
 }
 
-/* While the origin is cold there is nothing to void but what one target has. */
+/* While the origin is cold there is nothing to void, and nothing is looked at. */
 static void test_while_cold(void **state)
 {
+	uint64_t unsafe = kern_count(ZS_COUNT_unsafe);
+
 	(void)state;
 	warmth[1].cold = 1;
 	sent(dialer, acceptor, "POST /ke");
 	sent(dialer, acceptor, "pt" HOST);
 	assert_false(voided_by(OK));
 	sent(dialer, acceptor, "POST /kept" HOST);
+	assert_false(voided_by(OK));
+	exchange(GET, OK);
+	assert_int_equal(kern_count(ZS_COUNT_unsafe), unsafe);
+	kern_hit("/kept", 300);
+}
+
+#define INTERIM "HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload; as=style; crossorigin\r\n\r\n"
+
+/* Then the origin becomes warm. What is on its way may be an unsafe request, what came before is not. */
+static void test_no_longer_cold(void **state)
+{
+	static const char *const responses[] = {OK, NOT_FOUND, "HTTP/1.1 2"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(responses) / sizeof(responses[0]); i++) {
+		warmth[1].cold = 1;
+		sent(dialer, acceptor, "POST /kept" HOST);
+		warmth[1].cold = 0;
+		kern_put("/kept", 300, 60);
+		flush = kern.rig.ctl->flush;
+		assert_true(voided_by(INTERIM) && flushed()); /* more than one response may be in it */
+		kern_put("/kept", 300, 60);
+		assert_true(voided_by(responses[i]) && flushed());
+		assert_int_equal(again(), 0);
+	}
+	warmth[1].cold = 1;
+	exchange("POST /kept" HOST, OK);
+	warmth[1].cold = 0;
+	kern_put("/kept", 300, 60);
+	flush = kern.rig.ctl->flush;
+	exchange(GET, OK);
+	assert_false(flushed());
+	kern_hit("/kept", 300);
+	sent(dialer, acceptor, "POST /kept" HOST);
 	assert_true(voided_by(OK) && !flushed());
+	sent(dialer, acceptor, "POST /ke"); /* where requests begin is not known, so neither what this is */
+	sent(dialer, acceptor, "pt" HOST);
+	assert_true(voided_by(OK) && flushed());
+}
+
+/* A body that was begun while the origin was cold hides nothing either. */
+static void test_no_longer_cold_bodies(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		warmth[1].cold = 1;
+		sent(dialer, acceptor, "POST /other HTTP/1.1\r\nHost: rig\r\nContent-Length: 99999999\r\n\r\n");
+		if (i)
+			sent(acceptor, dialer, OK); /* early */
+		warmth[1].cold = 0;
+		sent(dialer, acceptor, "GET /other HTTP/1.1\r\nHost: rig\r\nContent-Length: 99999999\r\n\r\n");
+		sent(dialer, acceptor, "the end of it\nPOST /kept" HOST);
+		kern_put("/kept", 300, 60);
+		flush = kern.rig.ctl->flush;
+		assert_true(voided_by(OK) && flushed());
+		assert_int_equal(again(), 0);
+	}
 }
 
 /* Bytes that are no HTTP, as behind an Upgrade, void nothing. */
@@ -434,11 +492,13 @@ static void test_tunnel(void **state)
 	char frame[200], got[200], head[256];
 
 	(void)state;
-	for (size_t m = 0; m < 2; m++) {
+	for (size_t m = 0; m < 4; m++) {
 		uint64_t before = generation();
 
-		snprintf(head, sizeof(head), "%s%s", methods[m], upgrade);
+		snprintf(head, sizeof(head), "%s%s", methods[m % 2], upgrade);
+		warmth[1].cold = m >= 2;
 		exchange(head, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+		warmth[1].cold = 0;
 		for (int i = 0; i < 50; i++) {
 			for (size_t n = 0; n < sizeof(frame); n++)
 				frame[n] = (char)kern_random(256);
@@ -506,7 +566,7 @@ static void test_samples(void **state)
 
 	(void)state;
 	warmth[1].cold = 1;
-	for (int i = 0; i < 640; i++) {
+	for (int i = 0; i < 2560; i++) {
 		warmth[1].sampled = zs_boot_ns();
 		assert_int_equal(zs_rig_pair(&kern.rig, &d, &a), 0);
 		close(d);
@@ -514,9 +574,9 @@ static void test_samples(void **state)
 	}
 	enrolled = kern_count(ZS_COUNT_enrolled) - enrolled;
 	left = kern_count(ZS_COUNT_unfollowed) - left;
-	assert_int_equal(enrolled + left, 640);
+	assert_int_equal(enrolled + left, 2560);
 	assert_in_range(enrolled, 3, 60); /* 20 on average */
-	warmth[1].sampled = zs_boot_ns() - 6 * ZS_NS;
+	warmth[1].sampled = zs_boot_ns() - 11 * ZS_NS;
 	enrolled = kern_count(ZS_COUNT_enrolled);
 	assert_int_equal(zs_rig_pair(&kern.rig, &d, &a), 0);
 	close(d);
@@ -530,7 +590,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_left_alone),	TEST(test_success),	TEST(test_error),	   TEST(test_split_head),
 		TEST(test_long_head),	TEST(test_body),	TEST(test_chunked),	   TEST(test_interim),
-		TEST(test_overlapping), TEST(test_one_segment), TEST(test_early_response), TEST(test_forged_bodies), TEST(test_forged_before_attaching), TEST(test_while_cold),
+		TEST(test_overlapping), TEST(test_one_segment), TEST(test_early_response), TEST(test_forged_bodies), TEST(test_forged_before_attaching),
+		TEST(test_while_cold), TEST(test_no_longer_cold), TEST(test_no_longer_cold_bodies),
 		TEST(test_tunnel),	TEST(test_older_connection), TEST(test_no_origin), TEST(test_samples),
 	};
 	int failed = cmocka_run_group_tests_name("IPv4", tests, kern_open_v4, kern_close);
