@@ -222,6 +222,8 @@ static json_t *agent_json(const struct agent *a)
 					       (json_int_t)r.revalidated, "fetches_dropped", (json_int_t)r.dropped,
 					       "rules", (json_int_t)a->config.rule_count, "located", (json_int_t)a->located, "cold_origins",
 					       (json_int_t)zs_enrolment_cold(a->enrolment)));
+	json_object_update_new(json, json_pack("{s:I, s:I}", "fetch_rate", (json_int_t)a->o.fetch_rate,
+					       "fetch_concurrency", (json_int_t)a->o.fetch_concurrency));
 	json_object_set_new(json, "decisions", reasons_json(a));
 	return json;
 }
