@@ -2,6 +2,7 @@
 /* Recordings of the agent, and the events that feed them. */
 #include "agent_record.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -60,7 +61,7 @@ static int recording_whole(void *user, const struct zs_asked *asked, const struc
 	int err;
 
 	if (!zs_enrolment_may_store(a->enrolment, asked->key.origin, asked->time, zs_boot_ns()))
-		return 0; /* the next one will be */
+		return -ECANCELED; /* the next one will be */
 	err = zs_ingest_store(&a->ingest, asked, response, body, arrived);
 
 	if (!err)
@@ -68,22 +69,28 @@ static int recording_whole(void *user, const struct zs_asked *asked, const struc
 	return err;
 }
 
+/* Whether the key is not worth recording for a while. Nobody may keep others from it by what he asks for, or by how. */
+static bool futile(const struct zs_agent *a, const struct zs_asked *asked, enum zs_recording_end how)
+{
+	if (how == ZS_RECORDING_REFUSED)
+		return !a->ingest.by_request;
+	return (how == ZS_RECORDING_LARGE || how == ZS_RECORDING_MALFORMED) && zs_asked_ordinary(asked);
+}
+
 static void recording_end(void *user, const struct zs_asked *asked, uint64_t record,
 			  enum zs_recording_end how)
 {
 	struct zs_agent *a = user;
+	uint32_t reason = how == ZS_RECORDING_REFUSED && a->ingest.last != ZS_POLICY_STORE ? 1 + a->ingest.last : 0;
 
 	a->ends[how]++;
 	__atomic_store_n(&a->stop[ZS_STOP_SLOT(record)], record, __ATOMIC_RELEASE);
-	if (how == ZS_RECORDING_UNSAFE)
-		return;
-	if (how != ZS_RECORDING_STORED && how != ZS_RECORDING_BROKEN)
-		zs_enrolment_refused(a->enrolment, asked->key.origin, zs_boot_ns());
-	if (how == ZS_RECORDING_STORED)
+	if (how == ZS_RECORDING_STORED) {
 		zs_holdoff_clear(a->maps->fd[ZS_MAP_holdoff], asked->digest);
-	else if (how != ZS_RECORDING_BROKEN)
-		zs_holdoff_add(a->maps->fd[ZS_MAP_holdoff], asked->digest, zs_boot_ns(),
-			       how == ZS_RECORDING_REFUSED ? 1 + a->ingest.last : 0);
+	} else if (futile(a, asked, how)) {
+		zs_enrolment_refused(a->enrolment, asked->key.origin, zs_boot_ns());
+		zs_holdoff_add(a->maps->fd[ZS_MAP_holdoff], asked->digest, zs_boot_ns(), reason);
+	}
 }
 
 /* --- events ---------------------------------------------------------------------------------- */

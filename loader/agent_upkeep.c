@@ -62,11 +62,12 @@ static json_t *agent_json(const struct zs_agent *a)
 			 (json_int_t)s.pages_used, "pages_total", (json_int_t)s.pages_total, "recordings",
 			 (json_int_t)zs_recordings_active(a->recordings), "record_rate",
 			 (json_int_t)a->budget.rate);
-	json_object_update_new(json, json_pack("{s:I, s:I, s:I, s:I}", "recorded_refused",
+	json_object_update_new(json, json_pack("{s:I, s:I, s:I, s:I, s:I}", "recorded_refused",
 					       (json_int_t)a->ends[ZS_RECORDING_REFUSED], "recorded_large",
 					       (json_int_t)a->ends[ZS_RECORDING_LARGE], "recorded_malformed",
 					       (json_int_t)a->ends[ZS_RECORDING_MALFORMED], "recorded_broken",
-					       (json_int_t)a->ends[ZS_RECORDING_BROKEN]));
+					       (json_int_t)a->ends[ZS_RECORDING_BROKEN], "recorded_overtaken",
+					       (json_int_t)a->ends[ZS_RECORDING_OVERTAKEN]));
 	json_object_update_new(json, json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "fetches", (json_int_t)r.fetched,
 					       "fetches_failed", (json_int_t)r.failed, "fetches_refused",
 					       (json_int_t)r.refused, "fetches_revalidated",

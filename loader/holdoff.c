@@ -22,8 +22,11 @@ int zs_holdoff_add(int map_fd, uint64_t digest, uint64_t now, uint32_t reason)
 {
 	struct zs_holdoff h = {0};
 
-	if (!bpf_map_lookup_elem(map_fd, &digest, &h))
+	if (!bpf_map_lookup_elem(map_fd, &digest, &h)) {
+		if (now < h.until) /* several were on their way when the first one was refused */
+			return 0;
 		h.level++;
+	}
 	h.reason = reason;
 	h.until = now + zs_holdoff_seconds(h.level) * ZS_NS;
 	return bpf_map_update_elem(map_fd, &digest, &h, BPF_ANY) ? -errno : 0;
