@@ -10,6 +10,7 @@
     etag=VALUE    ETag, and 304 if the request has it in If-None-Match
     tags=VALUE    Surrogate-Key               lc=VALUE    Location
     lag=MS        delay, but for GET only     echo, when, inject: see careless.py
+    drip=MS       the second half of the answer comes so much after the first
 
 Any other method reads its body and answers with its digest and length; `X-Status: N` in the request
 sets the status, and a 2xx or 3xx raises the version that later GETs of the same URL name.
@@ -238,13 +239,18 @@ class Connection(asyncio.Protocol):
             answer = answer_write(method, target, fields, body, close)
         want = parameters(target)
         delay = float(want.get("delay", want.get("lag", 0) if method == "GET" else 0)) / 1000
+        drip = float(want.get("drip", 0)) / 1000
+        self.waiting = bool(delay or drip)
         if delay:
-            self.waiting = True
-            asyncio.get_running_loop().call_later(delay, self.answer, answer, close)
+            asyncio.get_running_loop().call_later(delay, self.answer, answer, close, drip)
         else:
-            self.answer(answer, close)
+            self.answer(answer, close, drip)
 
-    def answer(self, data, close):
+    def answer(self, data, close, drip=0.0):
+        if drip:
+            self.transport.write(data[:len(data) // 2])
+            asyncio.get_running_loop().call_later(drip, self.answer, data[len(data) // 2:], close)
+            return
         self.transport.write(data)
         if close:
             self.transport.close()
