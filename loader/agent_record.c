@@ -69,28 +69,32 @@ static int recording_whole(void *user, const struct zs_asked *asked, const struc
 	return err;
 }
 
-/* Whether the key is not worth recording for a while. Nobody may keep others from it by what he asks for, or by how. */
-static bool futile(const struct zs_agent *a, const struct zs_asked *asked, enum zs_recording_end how)
+/* The response was not one to be stored. Nobody may keep others from the key by what he asks for, or by how. */
+static void refused(struct zs_agent *a, const struct zs_asked *asked, enum zs_recording_end how)
 {
-	if (how == ZS_RECORDING_REFUSED)
-		return !a->ingest.by_request;
-	return (how == ZS_RECORDING_LARGE || how == ZS_RECORDING_MALFORMED) && zs_asked_ordinary(asked);
+	int map = a->maps->fd[ZS_MAP_holdoff];
+	bool decided = how == ZS_RECORDING_REFUSED, by_request = decided ? a->ingest.by_request : !zs_asked_ordinary(asked);
+	uint32_t reason = decided && a->ingest.last != ZS_POLICY_STORE ? 1 + a->ingest.last : 0;
+
+	if (by_request) {
+		zs_holdoff_note(map, asked->digest, zs_boot_ns(), reason);
+		return;
+	}
+	zs_enrolment_refused(a->enrolment, asked->key.origin, zs_boot_ns());
+	zs_holdoff_add(map, asked->digest, zs_boot_ns(), reason);
 }
 
 static void recording_end(void *user, const struct zs_asked *asked, uint64_t record,
 			  enum zs_recording_end how)
 {
 	struct zs_agent *a = user;
-	uint32_t reason = how == ZS_RECORDING_REFUSED && a->ingest.last != ZS_POLICY_STORE ? 1 + a->ingest.last : 0;
 
 	a->ends[how]++;
 	__atomic_store_n(&a->stop[ZS_STOP_SLOT(record)], record, __ATOMIC_RELEASE);
-	if (how == ZS_RECORDING_STORED) {
+	if (how == ZS_RECORDING_STORED)
 		zs_holdoff_clear(a->maps->fd[ZS_MAP_holdoff], asked->digest);
-	} else if (futile(a, asked, how)) {
-		zs_enrolment_refused(a->enrolment, asked->key.origin, zs_boot_ns());
-		zs_holdoff_add(a->maps->fd[ZS_MAP_holdoff], asked->digest, zs_boot_ns(), reason);
-	}
+	else if (how == ZS_RECORDING_REFUSED || how == ZS_RECORDING_LARGE || how == ZS_RECORDING_MALFORMED)
+		refused(a, asked, how);
 }
 
 /* --- events ---------------------------------------------------------------------------------- */

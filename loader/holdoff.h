@@ -13,6 +13,9 @@
  * 0 or -errno of the map. */
 int zs_holdoff_add(int map_fd, uint64_t digest, uint64_t now, uint32_t reason);
 
+/* Notes why the key's newest response was not stored, and does not hold it off. A hold-off stays as it is. */
+int zs_holdoff_note(int map_fd, uint64_t digest, uint64_t now, uint32_t reason);
+
 /* Seconds for the n-th time in a row, from 0. */
 uint32_t zs_holdoff_seconds(uint32_t level);
 

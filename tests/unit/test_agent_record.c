@@ -186,7 +186,7 @@ static void each(const struct row *rows, size_t count, bool held)
 		assert_int_equal(zs_recordings_active(agent.recordings), 0);
 		assert_null(zs_store_find(agent.store, digest));
 		assert_int_equal(held_off(digest, &h), held);
-		if (held)
+		if (held || rows[i].reason) /* noted for `explain`, or held off for it */
 			assert_int_equal(h.reason, rows[i].reason);
 	}
 }
@@ -216,11 +216,11 @@ static void test_held_off(void **state)
 static void test_not_held_off(void **state)
 {
 	static const struct row rows[] = {
-		{"HTTP/1.1 400 B\r\n" STORABLE, 0, NULL, 0},
+		{"HTTP/1.1 400 B\r\n" STORABLE, 0, NULL, 1 + ZS_POLICY_STATUS},
 		{"HTTP/1.1 403 F\r\n" STORABLE, 0, "User-Agent: scanner\r\n", 0},
 		{"HTTP/1.1 429 T\r\nRetry-After: 9\r\n" STORABLE, 0, "X-Forwarded-For: 192.0.2.1\r\n", 0},
 		{"HTTP/1.1 503 S\r\nCache-Control: no-store\r\nContent-Length: 0\r\n\r\n", 0, NULL, 0},
-		{"HTTP/1.1 404 N\r\n" STORABLE, 0, "Referer: \xff\r\n", 0},
+		{"HTTP/1.1 404 N\r\n" STORABLE, 0, "Referer: \xff\r\n", 1 + ZS_POLICY_ERROR_REQUEST},
 		{"HTTP/1.1 404 N\r\n" STORABLE, 0, "Referer: " X512 "xxx\r\n", 0},
 		{OK "Cache-Control: no-store\r\nContent-Length: 0\r\n\r\n", 0, "Referer: \xff\r\n", 0},
 		{OK "Set-Cookie: a=1\r\n" STORABLE, 0,
@@ -248,9 +248,11 @@ static void test_normalised(void **state)
 
 	arrives(cookies, OK "Cache-Control: no-store\r\nContent-Length: 0\r\n\r\n", 0);
 	assert_false(held_off(digest, &h));
+	assert_int_equal(h.reason, 1 + ZS_POLICY_NO_STORE);
 	assert_true(asked("/n", "/n", "") == digest);
 	arrives(cookies, OK "Cache-Control: no-store\r\nContent-Length: 0\r\n\r\n", 0);
 	assert_true(held_off(digest, &h));
+	assert_int_equal(h.level, 0); /* the note before did not count */
 }
 
 /* --- overtaken --------------------------------------------------------------------------------- */
