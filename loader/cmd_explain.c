@@ -112,8 +112,8 @@ static json_t *explained_json(const char *origin, const struct zs_explained *e)
 					      (json_int_t)e->ttl, "stale_ttl", (json_int_t)e->stale_ttl, "status",
 					      (int)e->status, "size", (json_int_t)e->size, "hits", (json_int_t)e->hits,
 					      "void", (int)e->voided));
-	if (e->held_off)
-		json_object_set_new(json, "held_off",
+	if (e->refused) /* seconds: 0 when the next one may be recorded */
+		json_object_set_new(json, e->held_off ? "held_off" : "refused",
 				    json_pack("{s:s, s:s, s:I}", "reason", zs_holdoff_name(e->holdoff_reason), "text",
 					      zs_holdoff_text(e->holdoff_reason), "seconds",
 					      (json_int_t)e->holdoff_seconds));

@@ -129,9 +129,12 @@ static void look(void *user, struct zs_warm_item *item)
 			item->outcome = ZS_WARM_STORED;
 			return;
 		}
+		if (e.refused)
+			item->why = zs_holdoff_text(e.holdoff_reason);
 		if (e.fate == ZS_FATE_RECORDED)
 			continue;
-		item->why = e.held_off ? zs_holdoff_text(e.holdoff_reason) : zs_fate_text(e.fate);
+		if (!e.refused)
+			item->why = zs_fate_text(e.fate);
 		item->sure = e.held_off || e.fate != ZS_FATE_OVER_BUDGET;
 	}
 }

@@ -92,10 +92,11 @@ static enum zs_fate miss(const struct zs_maps *maps, const struct zs_ctl *ctl, c
 
 	if (!zs_request_recordable(&d->request))
 		return ZS_FATE_UNFIT;
-	if (!bpf_map_lookup_elem(maps->fd[ZS_MAP_holdoff], &digest, &h) && now < h.until) {
-		out->held_off = true;
+	if (!bpf_map_lookup_elem(maps->fd[ZS_MAP_holdoff], &digest, &h)) {
+		out->refused = true;
 		out->holdoff_reason = h.reason;
-		out->holdoff_seconds = seconds_until(h.until, now);
+		out->held_off = now < h.until;
+		out->holdoff_seconds = out->held_off ? seconds_until(h.until, now) : 0;
 	}
 	if (ctl->tokens <= 0)
 		return ZS_FATE_OVER_BUDGET;

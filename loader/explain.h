@@ -38,8 +38,9 @@ struct zs_explained {
 	uint32_t status;
 	uint32_t size;     /* bytes of its body */
 	uint32_t hits;
-	bool held_off; /* what follows holds; a budget that is used up decides before it */
+	bool refused; /* a response was not stored, and `holdoff_reason` says why */
 	uint32_t holdoff_reason; /* as in struct zs_holdoff */
+	bool held_off; /* and none is looked at for a while; a budget that is used up decides before it */
 	int64_t holdoff_seconds;
 	char cause[64]; /* the field without which it would be answerable or recorded; empty: none alone */
 };

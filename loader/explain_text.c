@@ -59,6 +59,9 @@ static void miss_sentence(const struct zs_explained *e, char *out, size_t size)
 	else if (e->there)
 		snprintf(out, size, "miss: what is stored is stale for %lld s, and is not served any more; %s",
 			 (long long)-e->ttl, then);
+	else if (e->refused)
+		snprintf(out, size, "miss: nothing is stored, the newest response could not be (%s); %s",
+			 zs_holdoff_text(e->holdoff_reason), then);
 	else
 		snprintf(out, size, "miss: nothing is stored; %s", then);
 }

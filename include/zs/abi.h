@@ -313,7 +313,7 @@ struct zs_config_text {
 };
 ZS_ASSERT_SIZE(struct zs_config_text, ZS_CONFIG_SIZE);
 
-/* Hold-off: keyed by a digest, not recorded before `until` (boot-time ns). */
+/* Hold-off: keyed by a digest, not recorded before `until` (boot-time ns); 0: the reason is only noted. */
 struct zs_holdoff {
 	__u64 until;
 	__u32 level;  /* how often in a row; the agent doubles the time with it */
