@@ -58,6 +58,7 @@ struct agent {
 	struct zs_warmth *warmth;
 	struct zs_purge_view purges;
 	uint8_t *pages;
+	struct zs_front front;
 	struct ring_buffer *ring;
 	struct zs_store *store;
 	struct zs_recordings *recordings;
@@ -380,7 +381,10 @@ static int maps_usable(const struct zs_maps *maps)
 static int views_open(struct agent *a)
 {
 	const struct zs_maps *m = a->maps;
+	int err = zs_front_open(m, &a->front);
 
+	if (err)
+		return err;
 	a->ctl = zs_ctl_map(m);
 	a->generations = zs_map_view(m->fd[ZS_MAP_gens], ZS_GENERATIONS * sizeof(uint64_t));
 	a->stop = zs_map_view(m->fd[ZS_MAP_stop], ZS_STOP_SLOTS * sizeof(uint64_t));
@@ -438,6 +442,7 @@ static int parts_create(struct agent *a)
 {
 	struct zs_store_options store = {
 		.index_fd = a->maps->fd[ZS_MAP_index],
+		.front = a->front,
 		.pages = a->pages,
 		.count = a->ctl->pages,
 		.entries = zs_map_entries(a->maps->fd[ZS_MAP_index]),
