@@ -79,7 +79,8 @@ void zs_front_drop(const struct zs_front *front, uint64_t digest)
 
 		/* the agent may put another one here meanwhile, of the same digest, too */
 		while (zs_front_matches(there, digest) &&
-		       !__atomic_compare_exchange_n(&word[i], &there, 0, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		       !__atomic_compare_exchange_n(&word[i], &there, 0, false, __ATOMIC_SEQ_CST,
+						    __ATOMIC_SEQ_CST))
 			;
 	}
 }

@@ -9,7 +9,7 @@
  * [I4] Every pushed byte is written: windows are multiples of ZS_STEP, and the tail is popped. Pushed
  *      pages are not zeroed by the kernel.
  * [I5] The whole key is compared: usable.h.
- * [I6] Pages are reused only after a grace period that began after the index stopped naming them; the
+ * [I6] Pages are reused only after a grace period that began after the index and its front stopped naming them; the
  *      program runs inside one read-side section from look-up to the last copy.
  */
 #ifndef ZS_SKMSG_ANSWER_H

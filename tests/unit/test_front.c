@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The front of the index: what is named there, what a full line forgets, and two writers at once. */
+/* The front of the index: what is named there, what a full line forgets, and two writers at once.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -69,7 +70,8 @@ static void test_put_and_drop(void **state)
 	(void)state;
 	for (uint32_t tag = 0; tag < 4; tag++) /* a tag of 0 and a page of 0 are like any other */
 		zs_front_put(&front, digest_of(tag, 3), tag);
-	zs_front_put(&front, digest_of(1, LINES + 3), 7); /* the same line and tag: takes the place */
+	zs_front_put(&front, digest_of(1, LINES + 3),
+		     7); /* the same line and tag: takes the place */
 	assert_int_equal(filled(), 4);
 	assert_int_equal(named(digest_of(0, 3)), 0);
 	assert_int_equal(named(digest_of(1, 3)), 7);
@@ -80,7 +82,8 @@ static void test_put_and_drop(void **state)
 	zs_front_drop(&front, digest_of(9, 3));
 	assert_int_equal(named(digest_of(0, 3)), -1);
 	assert_int_equal(filled(), 3);
-	zs_front_put(&front, digest_of(2, 3), 5); /* no second word, though one before it is empty */
+	zs_front_put(&front, digest_of(2, 3),
+		     5); /* no second word, though one before it is empty */
 	assert_int_equal(filled(), 3);
 	zs_front_clear(&front);
 	assert_int_equal(filled(), 0);
@@ -120,7 +123,8 @@ static void *drop_all(void *stop)
 	return NULL;
 }
 
-/* A purge beside the agent: it takes what it names and nothing else, and never leaves a word twice. */
+/* A purge beside the agent: it takes what it names and nothing else, and never leaves a word twice.
+ */
 static void test_two_writers(void **state)
 {
 	int stop = 0;
