@@ -111,7 +111,10 @@ static int maps_usable(const struct zs_maps *maps)
 static int views_open(struct zs_agent *a)
 {
 	const struct zs_maps *m = a->maps;
+	int err = zs_front_open(m, &a->front);
 
+	if (err)
+		return err;
 	a->ctl = zs_ctl_map(m);
 	a->generations = zs_map_view(m->fd[ZS_MAP_gens], ZS_GENERATIONS * sizeof(uint64_t));
 	a->stop = zs_map_view(m->fd[ZS_MAP_stop], ZS_STOP_SLOTS * sizeof(uint64_t));
@@ -169,6 +172,7 @@ static int parts_create(struct zs_agent *a)
 {
 	struct zs_store_options store = {
 		.index_fd = a->maps->fd[ZS_MAP_index],
+		.front = a->front,
 		.pages = a->pages,
 		.count = a->ctl->pages,
 		.entries = zs_map_entries(a->maps->fd[ZS_MAP_index]),

@@ -26,6 +26,7 @@ struct zs_agent {
 	struct zs_warmth *warmth;
 	struct zs_purge_view purges;
 	uint8_t *pages;
+	struct zs_front front;
 	struct ring_buffer *ring;
 	struct zs_store *store;
 	struct zs_recordings *recordings;

@@ -45,7 +45,7 @@ static enum zs_usable look(const struct zs_maps *maps, const struct zs_ctl *ctl,
 
 	if (bpf_map_lookup_elem(maps->fd[ZS_MAP_index], &digest, &ref) ||
 	    bpf_map_lookup_elem(maps->fd[ZS_MAP_pages], &ref.page, page) ||
-	    !zs_object_matches(page, ref.serial, &d->key, zs_key_len(&d->key), d->request.flags))
+	    !zs_object_matches(page, ref.serial, digest, &d->key, zs_key_len(&d->key), d->request.flags))
 		return ZS_USABLE_NONE;
 	bucket = o->bucket & (ZS_GENERATIONS - 1);
 	if (bpf_map_lookup_elem(maps->fd[ZS_MAP_gens], &bucket, &generation))
