@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The agent's loop: events in, objects out, and what has to be done now and then. */
+/* The agent's life and its loop. What it does with events is agent_record.c's, the rest agent_upkeep.c's. */
 #include "agent.h"
 
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -12,69 +11,28 @@
 #include <unistd.h>
 
 #include <bpf/libbpf.h>
-#include <jansson.h>
 
+#include "agent_config.h"
 #include "agent_purge.h"
-#include "budget.h"
+#include "agent_record.h"
+#include "agent_state.h"
+#include "agent_upkeep.h"
 #include "caps.h"
 #include "clock.h"
 #include "counters.h"
-#include "agent_config.h"
-#include "asked.h"
-#include "config.h"
-#include "classes.h"
 #include "enrolment.h"
-#include "holdoff.h"
-#include "ingest.h"
-#include "location.h"
 #include "log.h"
-#include "object.h"
 #include "origins.h"
-#include "pressure.h"
-#include "recording.h"
 #include "refresh.h"
 #include "watch.h"
 
-#define TICK_MS         50   /* upkeep, and the longest sleep */
-#define POLL_MS_LEAST   1    /* while many events come in */
-#define POLL_MS_MOST    20   /* while few do */
-#define POLL_FEW        4    /* events per poll that are few */
-#define POLL_MANY       32   /* events per poll that are many */
-#define POLLS_IDLE      10   /* empty polls after which it sleeps until it is woken */
-#define REPORT_NS       (ZS_NS / 5)
-#define UPKEEP_NS       ZS_NS
-#define RECORDING_NS    (30 * ZS_NS)
-#define SWEEP_PART      16   /* of the objects, per tick */
-#define FETCH_OVERHEAD  (ZS_ANSWER_HEAD_MAX * 2) /* head and chunk framing beside the body */
+#define TICK_MS          50 /* upkeep, and the longest sleep */
+#define POLL_MS_LEAST    1  /* while many events come in */
+#define POLL_MS_MOST     20 /* while few do */
+#define POLL_FEW         4  /* events per poll that are few */
+#define POLL_MANY        32 /* events per poll that are many */
+#define POLLS_IDLE       10 /* empty polls after which it sleeps until it is woken */
 #define FETCH_TIMEOUT_MS 10000
-
-struct agent {
-	struct zs_agent_options o;
-	const struct zs_maps *maps;
-	struct zs_ctl *ctl;
-	uint64_t *generations;
-	uint64_t *stop;
-	struct zs_report *report;
-	struct zs_warmth *warmth;
-	struct zs_purge_view purges;
-	uint8_t *pages;
-	struct ring_buffer *ring;
-	struct zs_store *store;
-	struct zs_recordings *recordings;
-	struct zs_refresh *refresh; /* null: off */
-	struct zs_watch *watch;
-	struct zs_config config;
-	uint32_t config_seq; /* zs_ctl.config_seq that `config` is from */
-	struct zs_ingest ingest;
-	struct zs_enrolment *enrolment;
-	uint32_t resumes; /* zs_ctl.resumes that was heeded */
-	struct zs_budget budget;
-	uint64_t ends[ZS_RECORDING_ENDS];
-	uint64_t located; /* targets made void by Location and Content-Location */
-	uint64_t reported, upkept; /* boot-time ns */
-	int epoll;
-	unsigned int events; /* since the last poll */
-};
 
 static volatile sig_atomic_t stopping;
 
@@ -82,233 +40,6 @@ static void on_signal(int number)
 {
 	(void)number;
 	stopping = 1;
-}
-
-/* --- recordings ------------------------------------------------------------------------------ */
-
-static int recording_head(void *user, const struct zs_asked *asked, const struct zs_response *response,
-			  uint64_t arrived)
-{
-	struct agent *a = user;
-
-	return zs_ingest_judge(&a->ingest, asked, response, arrived) == ZS_POLICY_STORE;
-}
-
-/* Raises the generation of one more target. Its key has the Host that the request had. */
-static void target_void(void *user, const struct zs_asked *asked, struct zs_text target)
-{
-	struct agent *a = user;
-	char host[ZS_HOST_MAX + 1], sent[ZS_TARGET_MAX + 1], canonical[ZS_TARGET_MAX + 1];
-	struct zs_key key = asked->key;
-	struct zs_text visited, path;
-	uint32_t bucket;
-
-	zs_asked_place(asked, &visited, &path);
-	snprintf(host, sizeof(host), "%.*s", (int)visited.len, (const char *)visited.p);
-	snprintf(sent, sizeof(sent), "%.*s", (int)target.len, (const char *)target.p);
-	if (zs_key_canonical(a->maps, a->ctl, host, sent, canonical))
-		snprintf(canonical, sizeof(canonical), "%s", sent);
-	key.target_len = (uint16_t)strlen(canonical);
-	memset(key.text + zs_key_target_at(&key), 0, zs_pad8(key.target_len));
-	memcpy(key.text + zs_key_target_at(&key), canonical, key.target_len);
-	bucket = zs_key_bucket(&key, a->ctl->seed[0], a->ctl->seed[1]);
-	__atomic_fetch_add(&a->generations[bucket], 1, __ATOMIC_SEQ_CST);
-	a->located++;
-}
-
-static void recording_unsafe(void *user, const struct zs_asked *asked, const struct zs_response *response)
-{
-	zs_location_targets(asked, response, target_void, user);
-}
-
-static int recording_whole(void *user, const struct zs_asked *asked, const struct zs_response *response,
-			   const struct zs_body *body, uint64_t arrived)
-{
-	struct agent *a = user;
-	int err;
-
-	if (!zs_enrolment_may_store(a->enrolment, asked->key.origin, asked->time, zs_boot_ns()))
-		return 0; /* the next one will be */
-	err = zs_ingest_store(&a->ingest, asked, response, body, arrived);
-
-	if (!err)
-		__atomic_store_n(&a->ctl->stored, 1, __ATOMIC_RELEASE); /* the tick counts exactly */
-	return err;
-}
-
-static void recording_end(void *user, const struct zs_asked *asked, uint64_t record,
-			  enum zs_recording_end how)
-{
-	struct agent *a = user;
-
-	a->ends[how]++;
-	__atomic_store_n(&a->stop[ZS_STOP_SLOT(record)], record, __ATOMIC_RELEASE);
-	if (how == ZS_RECORDING_UNSAFE)
-		return;
-	if (how != ZS_RECORDING_STORED && how != ZS_RECORDING_BROKEN)
-		zs_enrolment_refused(a->enrolment, asked->key.origin, zs_boot_ns());
-	if (how == ZS_RECORDING_STORED)
-		zs_holdoff_clear(a->maps->fd[ZS_MAP_holdoff], asked->digest);
-	else if (how != ZS_RECORDING_BROKEN)
-		zs_holdoff_add(a->maps->fd[ZS_MAP_holdoff], asked->digest, zs_boot_ns(),
-			       how == ZS_RECORDING_REFUSED ? 1 + a->ingest.last : 0);
-}
-
-/* --- events ---------------------------------------------------------------------------------- */
-
-static int on_event(void *user, void *data, size_t size)
-{
-	struct agent *a = user;
-	const struct zs_event *ev = data;
-
-	a->events++;
-	if (size < sizeof(*ev))
-		return 0;
-	if (ev->kind == ZS_EVENT_REFRESH) {
-		if (a->refresh)
-			zs_refresh_event(a->refresh, data, size);
-	} else {
-		zs_recordings_event(a->recordings, data, size);
-	}
-	return 0;
-}
-
-/* --- now and then ---------------------------------------------------------------------------- */
-
-static void refill(struct agent *a, uint64_t now)
-{
-	int32_t left = __atomic_load_n(&a->ctl->tokens, __ATOMIC_RELAXED);
-	int32_t have = zs_budget_refill(&a->budget, left, now);
-
-	if (have != left)
-		__atomic_fetch_add(&a->ctl->tokens, have - left, __ATOMIC_RELAXED);
-	a->ctl->tokens_half = (int32_t)a->budget.rate / 2;
-}
-
-static json_t *reasons_json(const struct agent *a)
-{
-	json_t *json = json_object();
-
-	for (int i = 0; i < ZS_POLICY_REASONS; i++)
-		if (a->ingest.reasons[i])
-			json_object_set_new(json, zs_policy_reason_name((enum zs_policy_reason)i),
-					    json_integer((json_int_t)a->ingest.reasons[i]));
-	return json;
-}
-
-static json_t *agent_json(const struct agent *a)
-{
-	struct zs_refresh_stats r = {0};
-	struct zs_store_stats s;
-	json_t *json;
-
-	zs_store_stats(a->store, &s);
-	if (a->refresh)
-		zs_refresh_stats(a->refresh, &r);
-	json = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "stored", (json_int_t)s.objects,
-			 "stored_total", (json_int_t)s.stored, "replaced", (json_int_t)s.replaced, "evicted",
-			 (json_int_t)s.evicted, "expired", (json_int_t)s.expired, "pages_used",
-			 (json_int_t)s.pages_used, "pages_total", (json_int_t)s.pages_total, "recordings",
-			 (json_int_t)zs_recordings_active(a->recordings), "record_rate",
-			 (json_int_t)a->budget.rate);
-	json_object_update_new(json, json_pack("{s:I, s:I, s:I, s:I}", "recorded_refused",
-					       (json_int_t)a->ends[ZS_RECORDING_REFUSED], "recorded_large",
-					       (json_int_t)a->ends[ZS_RECORDING_LARGE], "recorded_malformed",
-					       (json_int_t)a->ends[ZS_RECORDING_MALFORMED], "recorded_broken",
-					       (json_int_t)a->ends[ZS_RECORDING_BROKEN]));
-	json_object_update_new(json, json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "fetches", (json_int_t)r.fetched,
-					       "fetches_failed", (json_int_t)r.failed, "fetches_refused",
-					       (json_int_t)r.refused, "fetches_revalidated",
-					       (json_int_t)r.revalidated, "fetches_dropped", (json_int_t)r.dropped,
-					       "rules", (json_int_t)a->config.rule_count, "located", (json_int_t)a->located, "cold_origins",
-					       (json_int_t)zs_enrolment_cold(a->enrolment)));
-	json_object_set_new(json, "decisions", reasons_json(a));
-	return json;
-}
-
-/* Into the shared report: odd while it is written. */
-static void report_write(struct agent *a)
-{
-	json_t *json = zs_watch_json(a->watch, a->warmth);
-	char *text;
-	size_t len;
-
-	if (!json)
-		return;
-	json_object_set_new(json, "agent", agent_json(a));
-	text = json_dumps(json, JSON_COMPACT);
-	json_decref(json);
-	if (!text)
-		return;
-	len = strlen(text);
-	if (len <= sizeof(a->report->text)) {
-		__atomic_fetch_add(&a->report->seq, 1, __ATOMIC_SEQ_CST);
-		memcpy(a->report->text, text, len);
-		a->report->len = (uint32_t)len;
-		__atomic_fetch_add(&a->report->seq, 1, __ATOMIC_SEQ_CST);
-	}
-	free(text);
-}
-
-/* `reload` has put another text there. A text that cannot be taken leaves everything as it is. */
-static void config_check(struct agent *a)
-{
-	uint32_t seq = __atomic_load_n(&a->ctl->config_seq, __ATOMIC_ACQUIRE);
-	struct zs_config new;
-	uint32_t gone;
-
-	if (seq == a->config_seq)
-		return;
-	a->config_seq = seq;
-	zs_config_defaults(&new);
-	if (zs_agent_config_take(a->maps, a->o.max_body, &new)) {
-		zs_config_free(&new);
-		return;
-	}
-	gone = zs_agent_config_apply(&a->ingest, &a->config, &new);
-	zs_info("the configuration has changed: %u rules; %u objects were stored by others and are gone",
-		new.rule_count, gone);
-	zs_config_free(&a->config);
-	a->config = new;
-	__atomic_store_n(&a->ctl->config_done, seq, __ATOMIC_RELEASE);
-}
-
-static void enrolment_check(struct agent *a, uint64_t now)
-{
-	uint32_t resumes = __atomic_load_n(&a->ctl->resumes, __ATOMIC_ACQUIRE);
-
-	if (resumes != a->resumes)
-		zs_enrolment_warm(a->enrolment, now);
-	a->resumes = resumes;
-	zs_enrolment_tick(a->enrolment, a->ctl->origins, now);
-}
-
-static void tick(struct agent *a)
-{
-	uint64_t now = zs_boot_ns(), counters[ZS_COUNTERS];
-	struct zs_store_stats stats;
-
-	__atomic_store_n(&a->ctl->heartbeat, now, __ATOMIC_RELEASE);
-	refill(a, now);
-	config_check(a);
-	zs_store_stats(a->store, &stats);
-	__atomic_store_n(&a->ctl->stored, stats.objects, __ATOMIC_RELEASE);
-	zs_store_sweep(a->store, now, __atomic_load_n(&a->ctl->flush, __ATOMIC_ACQUIRE), a->generations,
-		       stats.objects / SWEEP_PART + SWEEP_PART);
-	if (now - a->reported >= REPORT_NS) {
-		a->reported = now;
-		report_write(a);
-	}
-	if (now - a->upkept < UPKEEP_NS)
-		return;
-	a->upkept = now;
-	zs_recordings_expire(a->recordings, now - RECORDING_NS);
-	zs_store_reclaim(a->store);
-	if (!zs_counters_read(a->maps->fd[ZS_MAP_counters], counters))
-		zs_budget_adapt(&a->budget, counters[ZS_COUNT_hits], counters[ZS_COUNT_recorded],
-				a->ingest.stored, now);
-	__atomic_store_n(&a->ctl->pressure, (uint32_t)zs_tcp_pressure(), __ATOMIC_RELAXED);
-	enrolment_check(a, now);
 }
 
 /* --- the loop -------------------------------------------------------------------------------- */
@@ -324,7 +55,7 @@ static unsigned int poll_next(unsigned int ms, unsigned int events)
 }
 
 /* Waits for fetches, for the ring if it wakes, or for the time to pass. */
-static void wait_ms(struct agent *a, int ms)
+static void wait_ms(struct zs_agent *a, int ms)
 {
 	struct epoll_event ready[4];
 	int n = epoll_wait(a->epoll, ready, 4, ms);
@@ -339,7 +70,7 @@ static void wait_ms(struct agent *a, int ms)
  * would cost more than the event. When the ring stays empty, the flag goes down, the ring is looked at once
  * more (an event may have come in between), and the agent sleeps until the next wake-up.
  */
-static void loop(struct agent *a)
+static void loop(struct zs_agent *a)
 {
 	unsigned int idle = POLLS_IDLE, ms = POLL_MS_LEAST;
 	uint64_t ticked = 0;
@@ -356,7 +87,7 @@ static void loop(struct agent *a)
 		wait_ms(a, idle < POLLS_IDLE ? (int)ms : TICK_MS);
 		if (zs_boot_ns() - ticked >= TICK_MS * 1000000ull) {
 			ticked = zs_boot_ns();
-			tick(a);
+			zs_agent_tick(a);
 		}
 	}
 	a->ctl->awake = 0;
@@ -377,10 +108,13 @@ static int maps_usable(const struct zs_maps *maps)
 	return err;
 }
 
-static int views_open(struct agent *a)
+static int views_open(struct zs_agent *a)
 {
 	const struct zs_maps *m = a->maps;
+	int err = zs_front_open(m, &a->front);
 
+	if (err)
+		return err;
 	a->ctl = zs_ctl_map(m);
 	a->generations = zs_map_view(m->fd[ZS_MAP_gens], ZS_GENERATIONS * sizeof(uint64_t));
 	a->stop = zs_map_view(m->fd[ZS_MAP_stop], ZS_STOP_SLOTS * sizeof(uint64_t));
@@ -396,7 +130,7 @@ static int views_open(struct agent *a)
 	return 0;
 }
 
-static int watch_fd(struct agent *a, int fd, uint32_t tag)
+static int watch_fd(struct zs_agent *a, int fd, uint32_t tag)
 {
 	struct epoll_event ev = {.events = EPOLLIN, .data.u32 = tag};
 
@@ -405,7 +139,7 @@ static int watch_fd(struct agent *a, int fd, uint32_t tag)
 
 static int origin_address(void *user, uint32_t id, struct zs_origin_key *out)
 {
-	struct agent *a = user;
+	struct zs_agent *a = user;
 
 	return a->watch ? zs_watch_address(a->watch, id, out) : -ENOENT;
 }
@@ -427,32 +161,24 @@ static bool slot_note(void *user, const struct zs_store_entry *e, const struct z
 
 static bool slot_in_use(void *user, uint32_t slot)
 {
-	struct agent *a = user;
+	struct zs_agent *a = user;
 	struct slot_search s = {.slot = slot};
 
 	zs_store_filter(a->store, slot_note, &s);
 	return s.found;
 }
 
-static int parts_create(struct agent *a)
+static int parts_create(struct zs_agent *a)
 {
 	struct zs_store_options store = {
 		.index_fd = a->maps->fd[ZS_MAP_index],
+		.front = a->front,
 		.pages = a->pages,
 		.count = a->ctl->pages,
 		.entries = zs_map_entries(a->maps->fd[ZS_MAP_index]),
 		.grace = zs_grace_membarrier,
 		.still_wanted = zs_agent_purge_wanted,
 		.user = &a->purges,
-	};
-	struct zs_recordings_owner owner = {
-		.user = a,
-		.head = recording_head,
-		.unsafe = recording_unsafe,
-		.whole = recording_whole,
-		.end = recording_end,
-		.max_body = a->o.max_body,
-		.cap = a->o.max_body + FETCH_OVERHEAD,
 	};
 	int err = zs_grace_membarrier();
 
@@ -472,10 +198,10 @@ static int parts_create(struct agent *a)
 	if (!err)
 		err = zs_enrolment_create(a->warmth, a->o.enrol_adaptive, slot_in_use, a, &a->enrolment);
 	if (!err)
-		err = zs_recordings_create(&owner, &a->recordings);
+		err = zs_agent_record_create(a);
 	if (err)
 		return err;
-	a->ctl->record_cap = a->o.max_body + FETCH_OVERHEAD;
+	a->ctl->record_cap = a->o.max_body + ZS_FETCH_OVERHEAD;
 	a->ingest = (struct zs_ingest){
 		.store = a->store,
 		.config = &a->config,
@@ -489,11 +215,11 @@ static int parts_create(struct agent *a)
 	};
 	zs_budget_init(&a->budget, a->o.record_rate, zs_boot_ns());
 	a->ctl->tokens = (int32_t)a->o.record_rate;
-	a->ring = ring_buffer__new(a->maps->fd[ZS_MAP_events], on_event, a, NULL);
+	a->ring = ring_buffer__new(a->maps->fd[ZS_MAP_events], zs_agent_event, a, NULL);
 	return a->ring ? 0 : -errno;
 }
 
-static int connections_create(struct agent *a)
+static int connections_create(struct zs_agent *a)
 {
 	struct zs_refresh_options refresh = {
 		.ingest = &a->ingest,
@@ -502,7 +228,7 @@ static int connections_create(struct agent *a)
 		.limits = {.concurrency = a->o.fetch_concurrency,
 			   .rate = a->o.fetch_rate,
 			   .timeout_ms = FETCH_TIMEOUT_MS,
-			   .max_bytes = (size_t)a->o.max_body * 2 + FETCH_OVERHEAD},
+			   .max_bytes = (size_t)a->o.max_body * 2 + ZS_FETCH_OVERHEAD},
 	};
 	struct zs_watch_options watch = {
 		.admin = a->o.admin,
@@ -526,7 +252,7 @@ static int connections_create(struct agent *a)
 	return err ? err : zs_watch_start(&watch, &a->watch);
 }
 
-static void destroy(struct agent *a)
+static void destroy(struct zs_agent *a)
 {
 	zs_watch_stop(a->watch);
 	zs_refresh_destroy(a->refresh);
@@ -551,7 +277,7 @@ static void signals_set(void)
 
 int zs_agent_run(const struct zs_maps *maps, const struct zs_agent_options *options, pid_t parent, int ready_fd)
 {
-	struct agent *a = calloc(1, sizeof(*a));
+	struct zs_agent *a = calloc(1, sizeof(*a));
 	int err;
 
 	if (!a)
@@ -574,7 +300,7 @@ int zs_agent_run(const struct zs_maps *maps, const struct zs_agent_options *opti
 		err = connections_create(a);
 	if (!err) {
 		a->ctl->agent_pid = (uint32_t)getpid();
-		tick(a);
+		zs_agent_tick(a);
 		if (write(ready_fd, "1", 1) != 1)
 			zs_debug("nobody waits for the agent");
 		loop(a);

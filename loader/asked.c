@@ -88,3 +88,8 @@ bool zs_asked_normalised(const struct zs_asked *asked)
 	return target.len != asked->key.target_len ||
 	       memcmp(target.p, asked->key.text + zs_key_target_at(&asked->key), target.len);
 }
+
+bool zs_asked_ordinary(const struct zs_asked *asked)
+{
+	return asked->head_len <= ZS_POLICY_PLAIN_HEAD_MAX && zs_asked_plain(asked) && !zs_asked_normalised(asked);
+}

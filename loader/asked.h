@@ -15,6 +15,9 @@ bool zs_asked_has(const struct zs_asked *asked, const char *name);
 #define ZS_ASKED_VALUE_MAX 512u
 bool zs_asked_plain(const struct zs_asked *asked);
 
+/* Plain, not long, and with the target of the key: what the response to such a request is, the next one's is, too. */
+bool zs_asked_ordinary(const struct zs_asked *asked);
+
 /* The host that the visitor asked for (X-Forwarded-Host, else Host; lower case), and the path of the target as
  * it was sent, up to '?'. Both lie within *asked. */
 void zs_asked_place(const struct zs_asked *asked, struct zs_text *host, struct zs_text *path);

@@ -13,6 +13,7 @@
 #include "zs.skel.h"
 
 #include "cgroup.h"
+#include "front.h"
 #include "log.h"
 
 #define LINK_ENROL    "link_enrol"
@@ -73,12 +74,19 @@ static int link_settle(const struct zs_instance *instance, const char *name, str
 int zs_store_void(const struct zs_maps *maps)
 {
 	struct zs_ctl *ctl = zs_ctl_map(maps);
+	struct zs_front front;
 	__u64 digest;
+	int err;
 
 	if (!ctl)
 		return -errno;
 	__atomic_fetch_add(&ctl->flush, 1, __ATOMIC_SEQ_CST);
 	munmap(ctl, sizeof(*ctl));
+	err = zs_front_open(maps, &front);
+	if (err)
+		return err;
+	zs_front_clear(&front);
+	zs_front_close(&front);
 	while (!bpf_map_get_next_key(maps->fd[ZS_MAP_index], NULL, &digest))
 		if (bpf_map_delete_elem(maps->fd[ZS_MAP_index], &digest) && errno != ENOENT)
 			return -errno;

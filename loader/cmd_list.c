@@ -4,10 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
+#include "classes.h"
 #include "clock.h"
 #include "command.h"
 #include "log.h"
+#include "names.h"
 #include "purge.h"
 #include "snapshot.h"
 #include "tags.h"
@@ -26,6 +29,7 @@ struct row {
 	uint32_t size; /* bytes of body */
 	uint32_t hits;
 	uint32_t status;
+	uint32_t origin; /* its number */
 	uint32_t encodings; /* ZS_AE_* */
 	long long stale_until; /* seconds since 1970; from then on it is not served */
 	char *etag;
@@ -40,7 +44,8 @@ struct listing {
 	const struct zs_options *o;
 	int (*compare)(const void *a, const void *b);
 	int state; /* -1: any */
-	struct zs_purge only[ZS_LIST_MAX + 2];
+	struct zs_origin_names names;
+	struct zs_purge only[ZS_LIST_MAX + 3];
 	uint32_t tags; /* of `only`: one of them must match */
 	uint32_t others; /* of `only`, behind the tags: all must match */
 	uint64_t now;
@@ -122,6 +127,18 @@ static int only_set(struct listing *l)
 		return -EINVAL;
 	l->others = n - l->tags;
 	return 0;
+}
+
+/* --url, whose target stands in keys as the rules leave it. */
+static int url_set(struct listing *l, const struct zs_maps *maps, const struct zs_url *url)
+{
+	struct zs_ctl *ctl = zs_ctl_map(maps);
+	char target[ZS_TARGET_MAX + 1];
+	int err = ctl ? zs_key_canonical(maps, ctl, url->host, url->target, target) : -errno;
+
+	if (ctl)
+		munmap(ctl, sizeof(*ctl));
+	return err ? err : zs_purge_set(&l->only[l->tags + l->others++], ZS_PURGE_URL, url->host, target);
 }
 
 /* --- the rows -------------------------------------------------------------------------------- */
@@ -219,6 +236,7 @@ static int each(void *user, const struct zs_seen_object *s)
 		.size = o->body_len,
 		.hits = o->hits,
 		.status = o->status,
+		.origin = s->key->origin,
 		.encodings = s->key->ae,
 		.stale_until = zs_wall_at(o->stale_until),
 		.etag = text_copy(s->etag, o->etag_len),
@@ -253,20 +271,38 @@ static json_t *list_json(const char *text, uint32_t len)
 	return list;
 }
 
-static void row_print(const struct row *r)
+/* The same with commas, or "-". */
+static void list_print(const char *text, uint32_t len)
 {
-	printf("%-7s %8lld %8lld %8u %8u %6u  ", state_names[r->state], r->age, r->ttl, r->size, r->hits, r->status);
-	for (uint32_t at = 0; at < r->tags_len; at += (uint32_t)strlen(r->tags + at) + 1)
-		printf("%s%s", at ? "," : "", r->tags + at);
-	printf("%s  %s\n", r->tags_len ? "" : "-", r->url);
+	for (uint32_t at = 0; at < len; at += (uint32_t)strlen(text + at) + 1)
+		printf("%s%s", at ? "," : "", text + at);
+	fputs(len ? "  " : "-  ", stdout);
 }
 
-static json_t *row_json(const struct row *r)
+static void row_print(const struct listing *l, const struct row *r)
 {
-	json_t *json = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:i, s:i}", "url", r->url, "state",
-				 state_names[r->state], "age", (json_int_t)r->age, "ttl", (json_int_t)r->ttl,
-				 "stale_until", (json_int_t)r->stale_until, "size", (json_int_t)r->size, "hits",
-				 (json_int_t)r->hits, "status", (int)r->status, "encodings", (int)r->encodings);
+	char codings[32];
+
+	printf("%-7s %8lld %8lld %8u %8u %6u  %-21s  ", state_names[r->state], r->age, r->ttl, r->size, r->hits,
+	       r->status, zs_origin_name(&l->names, r->origin));
+	if (r->encodings & ~ZS_AE_PRESENT) {
+		zs_codings_text(r->encodings, ",", codings, sizeof(codings));
+		printf("%-7s  ", codings);
+	} else {
+		printf("%-7s  ", r->encodings ? "none" : "-");
+	}
+	list_print(r->vary, r->vary_len);
+	list_print(r->tags, r->tags_len);
+	puts(r->url);
+}
+
+static json_t *row_json(const struct listing *l, const struct row *r)
+{
+	json_t *json = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:i, s:i}", "url", r->url, "origin",
+				 zs_origin_name(&l->names, r->origin), "state", state_names[r->state], "age",
+				 (json_int_t)r->age, "ttl", (json_int_t)r->ttl, "stale_until",
+				 (json_int_t)r->stale_until, "size", (json_int_t)r->size, "hits", (json_int_t)r->hits,
+				 "status", (int)r->status, "encodings", (int)r->encodings);
 
 	json_object_set_new(json, "vary", list_json(r->vary, r->vary_len));
 	json_object_set_new(json, "etag", *r->etag ? json_string(r->etag) : json_null());
@@ -279,16 +315,28 @@ static void print(const struct listing *l, size_t count)
 	if (l->o->json)
 		zs_answer_array_begin("objects");
 	else
-		printf("%-7s %8s %8s %8s %8s %6s  %s  %s\n", "state", "age/s", "ttl/s", "bytes", "hits", "status",
-		       "tags", "url");
+		printf("%-7s %8s %8s %8s %8s %6s  %-21s  %-7s  %s  %s  %s\n", "state", "age/s", "ttl/s", "bytes", "hits",
+		       "status", "origin", "accepts", "vary", "tags", "url");
 	for (const struct row *r = l->rows; r < l->rows + count; r++) {
 		if (l->o->json)
-			zs_answer_array_add(row_json(r));
+			zs_answer_array_add(row_json(l, r));
 		else
-			row_print(r);
+			row_print(l, r);
 	}
 	if (l->o->json)
 		zs_answer_array_end(json_pack("{s:I}", "total", (json_int_t)l->count));
+}
+
+static void sort(struct listing *l)
+{
+	if (l->count)
+		qsort(l->rows, l->count, sizeof(*l->rows), l->compare);
+	for (size_t i = 0; l->o->reverse && i < l->count / 2; i++) {
+		struct row row = l->rows[i];
+
+		l->rows[i] = l->rows[l->count - 1 - i];
+		l->rows[l->count - 1 - i] = row;
+	}
 }
 
 int zs_cmd_list(const struct zs_options *o)
@@ -296,26 +344,30 @@ int zs_cmd_list(const struct zs_options *o)
 	static struct listing l;
 	struct zs_instance instance;
 	struct zs_maps maps;
+	struct zs_url url;
 	int code = zs_need_root("list"), err;
 
 	if (code)
 		return code;
 	l.o = o;
 	l.now = zs_boot_ns();
-	if (order_set(&l, o->sort) || state_set(&l, o->state) || only_set(&l))
+	if (order_set(&l, o->sort) || state_set(&l, o->state) || only_set(&l) ||
+	    (o->url && zs_url_split("url", o->url, &url)))
 		return ZS_EXIT_USAGE;
 	code = zs_command_maps(o, &instance, &maps);
 	if (code)
 		return code;
-	err = zs_snapshot(&maps, each, &l);
+	zs_origin_names_get(&maps, &l.names);
+	err = o->url ? url_set(&l, &maps, &url) : 0;
+	if (!err)
+		err = zs_snapshot(&maps, each, &l);
 	zs_maps_close(&maps);
 	if (err == -E2BIG) {
-		zs_error("list: more than %u objects match; choose with --host, --prefix, --tag or --state", ROWS_MAX);
+		zs_error("list: more than %u objects match; choose with --url, --host, --prefix, --tag or --state", ROWS_MAX);
 	} else if (err) {
 		zs_error("list: cannot read the store: %s", strerror(-err));
 	} else {
-		if (l.count)
-			qsort(l.rows, l.count, sizeof(*l.rows), l.compare);
+		sort(&l);
 		print(&l, o->limit && o->limit < l.count ? (size_t)o->limit : l.count);
 	}
 	rows_free(&l);

@@ -14,6 +14,7 @@
 
 #include "classes.h"
 #include "command.h"
+#include "front.h"
 #include "log.h"
 #include "purge.h"
 #include "snapshot.h"
@@ -30,6 +31,7 @@ struct work {
 	struct zs_maps maps;
 	struct zs_purge_view view;
 	uint64_t *generations;
+	struct zs_front front;
 	struct zs_url url; /* of --url; its target as in keys */
 	struct zs_purge purge[PURGES_MOST];
 	uint32_t count;   /* of purges; 0: everything, by the flush number */
@@ -100,6 +102,18 @@ static int url_settle(struct work *w)
 
 /* --- the store ------------------------------------------------------------------------------- */
 
+/* The front last, so that nothing stays there alone that the agent stored meanwhile (zs_store_put), and first, so
+ * that a command that is killed half-way leaves what the next one finds. */
+static int take(struct work *w, uint64_t digest)
+{
+	int err;
+
+	zs_front_drop(&w->front, digest);
+	err = bpf_map_delete_elem(w->maps.fd[ZS_MAP_index], &digest) && errno != ENOENT ? -errno : 0;
+	zs_front_drop(&w->front, digest);
+	return err;
+}
+
 static int each(void *user, const struct zs_seen_object *s)
 {
 	struct work *w = user;
@@ -110,9 +124,7 @@ static int each(void *user, const struct zs_seen_object *s)
 	if (!matches)
 		return 0;
 	w->objects += s->valid;
-	if (w->take && bpf_map_delete_elem(w->maps.fd[ZS_MAP_index], &s->object->digest) && errno != ENOENT)
-		return -errno;
-	return 0;
+	return w->take ? take(w, s->object->digest) : 0;
 }
 
 /* What would go, as it is found. */
@@ -273,6 +285,10 @@ static int purge(struct work *w)
 
 static int views_open(struct work *w)
 {
+	int err = zs_front_open(&w->maps, &w->front);
+
+	if (err)
+		return err;
 	w->view.ctl = zs_ctl_map(&w->maps);
 	w->view.ring = zs_map_view(w->maps.fd[ZS_MAP_purges], sizeof(struct zs_purge) * ZS_PURGES);
 	w->generations = zs_map_view(w->maps.fd[ZS_MAP_gens], ZS_GENERATIONS * sizeof(uint64_t));
@@ -281,6 +297,7 @@ static int views_open(struct work *w)
 
 static void views_close(struct work *w)
 {
+	zs_front_close(&w->front);
 	if (w->view.ctl)
 		munmap(w->view.ctl, sizeof(*w->view.ctl));
 	if (w->view.ring)

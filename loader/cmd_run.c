@@ -52,7 +52,7 @@ struct supervisor {
 static bool for_agent(const struct zs_maps *maps, int fd)
 {
 	static const enum zs_map theirs[] = {
-		ZS_MAP_origins, ZS_MAP_index, ZS_MAP_pages, ZS_MAP_ctl, ZS_MAP_gens,
+		ZS_MAP_origins, ZS_MAP_index, ZS_MAP_front, ZS_MAP_pages, ZS_MAP_ctl, ZS_MAP_gens,
 		ZS_MAP_holdoff, ZS_MAP_stop, ZS_MAP_events, ZS_MAP_counters, ZS_MAP_report,
 		ZS_MAP_warmth, ZS_MAP_tables, ZS_MAP_classes, ZS_MAP_scopes, ZS_MAP_config, ZS_MAP_purges,
 	};

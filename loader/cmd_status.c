@@ -17,29 +17,6 @@
 #include "counters.h"
 #include "log.h"
 
-/* The agent's report, parsed; null if there is none yet. A new reference. */
-static json_t *report_read(const struct zs_maps *maps)
-{
-	struct zs_report *copy = malloc(sizeof(*copy));
-	const struct zs_report *r = zs_map_view(maps->fd[ZS_MAP_report], sizeof(*r));
-	json_t *json = NULL;
-
-	for (int i = 0; copy && r && !json && i < 100; i++) {
-		uint32_t seq = __atomic_load_n(&r->seq, __ATOMIC_ACQUIRE);
-
-		memcpy(copy, r, sizeof(*copy));
-		if (seq % 2 == 0 && __atomic_load_n(&r->seq, __ATOMIC_ACQUIRE) == seq &&
-		    copy->len <= sizeof(copy->text))
-			json = json_loadb((char *)copy->text, copy->len, 0, NULL);
-		else
-			usleep(1000);
-	}
-	if (r)
-		munmap((void *)r, sizeof(*r));
-	free(copy);
-	return json;
-}
-
 static json_t *counters_json(const struct zs_maps *maps)
 {
 	uint64_t values[ZS_COUNTERS];
@@ -69,7 +46,7 @@ static uint64_t connections(const struct zs_maps *maps)
 static json_t *status_json(const struct zs_options *o, const struct zs_instance *instance,
 			   const struct zs_maps *maps, const struct zs_ctl *ctl, enum zs_exit *code)
 {
-	json_t *answer = zs_answer_begin(), *report = report_read(maps), *agent;
+	json_t *answer = zs_answer_begin(), *report = zs_report_read(maps), *agent;
 	uint64_t cgroup = 0;
 	int link = zs_attached_cgroup(instance, &cgroup);
 	bool alive = zs_agent_alive(ctl);
@@ -119,10 +96,11 @@ static void origins_print(const json_t *origins)
 	{
 		const char *dial = json_string_value(json_object_get(origin, "dial"));
 		const char *reason = json_string_value(json_object_get(origin, "reason"));
+		const char *advice = json_string_value(json_object_get(origin, "advice"));
 
-		printf("  %-28s %s%s%s\n", dial && *dial ? dial : "(dynamic)",
+		printf("  %-28s %s%s%s%s%s\n", dial && *dial ? dial : "(dynamic)",
 		       json_is_true(json_object_get(origin, "taken")) ? "taken" : "left to itself",
-		       reason ? ": " : "", reason ? reason : "");
+		       reason ? ": " : "", reason ? reason : "", advice ? "; " : "", advice ? advice : "");
 	}
 }
 

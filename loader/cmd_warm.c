@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * warm: asks Caddy for a list of URLs, as a visitor would, so that the recorder sees the responses; then says
- * which of them are stored. At a bounded rate, with a few at once.
+ * warm: asks Caddy for a list of URLs, within the limits of the agent's own fetches, so that the recorder sees the
+ * responses; then says which of them are stored, and why the others are not.
  */
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,328 +12,311 @@
 #include <unistd.h>
 
 #include <bpf/bpf.h>
-#include <curl/curl.h>
 
 #include "clock.h"
 #include "command.h"
 #include "explain.h"
 #include "log.h"
+#include "visitor.h"
+#include "warm_ask.h"
+#include "warm_list.h"
 
-#define AT_ONCE	   8
-#define TIMEOUT_MS 20000l
-#define SETTLE_MS  3000 /* for the agent to store what was recorded last */
-#define URLS_MAX   1000000u
+#define SETTLE_NS (3 * ZS_NS) /* for the agent to store what was recorded last */
+#define REPORT_MS 3000	      /* for an agent that has just begun */
 
-enum outcome { WAITING, ASKED, FAILED, STORED, NOT_STORED };
-
-struct item {
-	char *text;
-	struct zs_url url;
-	enum outcome outcome;
-	long status;
-	const char *why; /* static text; NOT_STORED */
-};
+static const char unseen[] = "No response of an accelerated upstream was seen; look at: zs-load status";
 
 struct warm {
 	const struct zs_options *o;
-	struct item *items;
-	size_t count;
-	size_t next; /* to be begun */
-	size_t done;
-	CURLM *multi;
-	struct curl_slist *fields, *connect;
-	uint64_t began, shown; /* boot-time ns */
+	struct zs_maps maps;
+	struct zs_ctl *ctl;
+	struct zs_warm_list list;
+	struct zs_warm_item *items; /* one for each of the list */
+	size_t count, stored;
+	const char *headers[ZS_LIST_MAX + 4]; /* of every request; null-terminated */
+	uint64_t rate, at_once;
 };
 
-/* --- the list ---------------------------------------------------------------------------------- */
+/* --- what is sent ------------------------------------------------------------------------------ */
 
-static int item_add(struct warm *w, const char *name, unsigned long line, const char *text)
+/* Fields that curl or Caddy would add, so that what is asked of explain.h is what is sent. */
+static void headers_set(struct warm *w)
 {
-	struct item *more;
+	static const char *const own[] = {"Accept-Encoding: gzip", "Accept: */*", "User-Agent: zeroserve-warm"};
+	size_t n = 0, len;
 
-	if (w->count == URLS_MAX) {
-		zs_error("%s:%lu: more than %u URLs; split the list", name, line, URLS_MAX);
-		return -E2BIG;
+	for (; w->o->headers[n]; n++)
+		w->headers[n] = w->o->headers[n];
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "%.*s", (int)strcspn(own[i], ":"), own[i]);
+		if (!zs_visitor_field(w->o->headers, name, &len))
+			w->headers[n++] = own[i];
 	}
-	if (!(w->count & (w->count - 1))) {
-		more = reallocarray(w->items, w->count ? w->count * 2 : 1, sizeof(*more));
-		if (!more)
-			return -ENOMEM;
-		w->items = more;
-	}
-	w->items[w->count] = (struct item){.text = strdup(text)};
-	if (!w->items[w->count].text)
-		return -ENOMEM;
-	w->count++;
-	if (zs_url_split("line", text, &w->items[w->count - 1].url)) {
-		zs_error("%s:%lu: that line; nothing is fetched", name, line);
-		return -EINVAL;
-	}
-	return 0;
 }
 
-static int list_read(struct warm *w, const char *path)
+static uint64_t bounded(const char *option, uint64_t wanted, const char *by, uint64_t limit)
 {
-	bool std = !strcmp(path, "-");
-	const char *name = std ? "standard input" : path;
-	FILE *file = std ? stdin : fopen(path, "r");
-	char *line = NULL;
-	size_t size = 0;
-	int err = 0;
-
-	if (!file) {
-		err = -errno;
-		zs_error("warm: %s: %s", path, strerror(errno));
-		return err;
-	}
-	for (unsigned long n = 1; !err && getline(&line, &size, file) >= 0; n++) {
-		char *text = line + strspn(line, " \t"), *end = text + strlen(text);
-
-		while (end > text && isspace((unsigned char)end[-1]))
-			*--end = 0;
-		if (*text && *text != '#')
-			err = item_add(w, name, n, text);
-	}
-	if (!err && ferror(file))
-		err = -EIO;
-	free(line);
-	if (!std)
-		fclose(file);
-	return err;
+	if (wanted > limit)
+		zs_warn("warm: --%s %llu: more than --%s of `run` allows; going by its %llu", option,
+			(unsigned long long)wanted, by, (unsigned long long)limit);
+	return wanted && wanted < limit ? wanted : limit;
 }
 
-/* --- asking ------------------------------------------------------------------------------------ */
-
-static size_t discard(char *data, size_t size, size_t count, void *user)
+/* The agent's fetches and those of `warm` have the same limits. */
+static int limits_set(struct warm *w)
 {
-	(void)data;
-	(void)user;
-	return size * count;
-}
+	int err = -EAGAIN;
 
-static int begin(struct warm *w, struct item *item)
-{
-	CURL *easy = curl_easy_init();
+	for (int ms = 0; err == -EAGAIN && ms <= REPORT_MS; ms += 100) {
+		json_t *report = zs_report_read(&w->maps), *agent = json_object_get(report, "agent");
+		json_int_t rate, at_once;
 
-	if (!easy)
-		return -ENOMEM;
-	curl_easy_setopt(easy, CURLOPT_URL, item->text);
-	curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1l);
-	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(easy, CURLOPT_PROXY, "");
-	curl_easy_setopt(easy, CURLOPT_USERAGENT, "zeroserve-warm");
-	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, discard);
-	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, TIMEOUT_MS);
-	curl_easy_setopt(easy, CURLOPT_PRIVATE, item);
-	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, w->fields);
-	if (w->connect)
-		curl_easy_setopt(easy, CURLOPT_CONNECT_TO, w->connect);
-	if (w->o->cacert)
-		curl_easy_setopt(easy, CURLOPT_CAINFO, w->o->cacert);
-	if (w->o->insecure) {
-		curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0l);
-		curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0l);
-	}
-	if (curl_multi_add_handle(w->multi, easy)) {
-		curl_easy_cleanup(easy);
-		return -ENOMEM;
-	}
-	return 0;
-}
-
-static void ended(struct warm *w, CURL *easy, CURLcode result)
-{
-	struct item *item;
-
-	curl_easy_getinfo(easy, CURLINFO_PRIVATE, &item);
-	curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &item->status);
-	item->outcome = result == CURLE_OK ? ASKED : FAILED;
-	item->why = result == CURLE_OK ? NULL : curl_easy_strerror(result);
-	curl_multi_remove_handle(w->multi, easy);
-	curl_easy_cleanup(easy);
-	w->done++;
-}
-
-static void progress(struct warm *w, bool last)
-{
-	uint64_t now = zs_boot_ns();
-	bool tty = isatty(STDERR_FILENO);
-	int bar = w->count ? (int)(w->done * 30 / w->count) : 30;
-
-	if (zs_log_level_get() < ZS_LOG_INFO || (!last && now - w->shown < (tty ? ZS_NS / 10 : 5 * ZS_NS)))
-		return;
-	w->shown = now;
-	if (tty)
-		fprintf(stderr, "\r[%-30.*s] %zu of %zu%s", bar, "##############################", w->done, w->count,
-			last ? "\n" : "");
-	else
-		zs_info("%zu of %zu URLs asked for", w->done, w->count);
-}
-
-static int ask_all(struct warm *w)
-{
-	int running = 0, left;
-	CURLMsg *message;
-
-	w->began = w->shown = zs_boot_ns();
-	while (w->done < w->count) {
-		uint64_t due = 1 + (zs_boot_ns() - w->began) * w->o->rate / ZS_NS;
-
-		while (w->next < w->count && w->next < due && w->next - w->done < AT_ONCE) {
-			int err = begin(w, &w->items[w->next]);
-
-			if (err)
-				return err;
-			w->next++;
+		if (agent && !json_unpack(agent, "{s:I, s:I}", "fetch_rate", &rate, "fetch_concurrency", &at_once)) {
+			err = rate > 0 && at_once > 0 ? 0 : -EPERM;
+			w->rate = (uint64_t)rate;
+			w->at_once = (uint64_t)at_once;
+		} else {
+			usleep(100000);
 		}
-		if (curl_multi_perform(w->multi, &running) || curl_multi_poll(w->multi, NULL, 0, 10, NULL))
-			return -EIO;
-		while ((message = curl_multi_info_read(w->multi, &left)))
-			if (message->msg == CURLMSG_DONE)
-				ended(w, message->easy_handle, message->data.result);
-		progress(w, w->done == w->count);
+		json_decref(report);
 	}
+	if (err == -EPERM)
+		zs_error("warm: nothing is fetched, because fetch-rate is 0; start `zs-load run` with another");
+	else if (err)
+		zs_error("warm: the agent has not said its limits yet; try again in a moment");
+	if (err)
+		return err;
+	w->rate = bounded("rate", w->o->rate, "fetch-rate", w->rate);
+	w->at_once = bounded("concurrency", w->o->at_once, "fetch-concurrency", w->at_once);
 	return 0;
 }
 
 /* --- what came of it --------------------------------------------------------------------------- */
 
-/* Whether a visitor's GET would be a hit at any origin; else why the first one that says so would not store. */
-static void outcome_find(const struct zs_maps *maps, const struct zs_ctl *ctl, struct item *item)
+static bool is_stored(const struct zs_explained *e)
 {
-	static const char *const none[] = {NULL};
+	return e->fate == ZS_FATE_HIT || e->fate == ZS_FATE_STALE || e->fate == ZS_FATE_NOT_MODIFIED;
+}
+
+/* Whether the next such GET would be a hit at any origin; else why it would not. A reason that was found before stays
+ * until there is another: the key may not be held off any more. */
+static void look(void *user, struct zs_warm_item *item)
+{
+	const struct warm *w = user;
 	struct zs_origin_key at, next;
-	char head[ZS_HEAD_MAX];
 	struct zs_origin origin;
 	struct zs_explained e;
+	char head[ZS_HEAD_MAX];
+	struct zs_url url;
 	void *from = NULL;
-	int len = zs_explain_head(none, &item->url, !strncasecmp(item->text, "https:", 6), head);
+	size_t len;
 
-	if (item->outcome == ASKED)
-		item->why = "not stored, for a reason that is not known (any more)";
-	item->outcome = NOT_STORED; /* a reason that was found before stays: the key may not be held off any more */
-	while (len > 0 && !bpf_map_get_next_key(maps->fd[ZS_MAP_origins], from, &next)) {
+	if (item->outcome == ZS_WARM_ASKED)
+		item->why = unseen;
+	item->outcome = ZS_WARM_NOT_STORED;
+	if (zs_url_parse(item->text, &url))
+		return;
+	len = zs_visitor_head(w->headers, &url, !strncasecmp(item->text, "https:", 6), head);
+	while (!bpf_map_get_next_key(w->maps.fd[ZS_MAP_origins], from, &next)) {
 		at = next;
 		from = &at;
-		if (bpf_map_lookup_elem(maps->fd[ZS_MAP_origins], &at, &origin) ||
-		    zs_explain(maps, ctl, origin.id, head, (size_t)len, &e))
+		if (bpf_map_lookup_elem(w->maps.fd[ZS_MAP_origins], &at, &origin) ||
+		    zs_explain(&w->maps, w->ctl, origin.id, head, len, &e))
 			continue;
-		if (e.fate == ZS_FATE_HIT || e.fate == ZS_FATE_STALE) {
-			item->outcome = STORED;
+		if (is_stored(&e)) {
+			item->outcome = ZS_WARM_STORED;
 			return;
 		}
-		if (e.fate == ZS_FATE_HELD_OFF)
+		if (e.refused)
 			item->why = zs_holdoff_text(e.holdoff_reason);
-		else if (e.fate != ZS_FATE_RECORDED)
+		if (e.fate == ZS_FATE_RECORDED)
+			continue;
+		if (!e.refused)
 			item->why = zs_fate_text(e.fate);
+		item->sure = e.held_off || e.fate != ZS_FATE_OVER_BUDGET;
 	}
 }
 
-static size_t settle(struct warm *w, const struct zs_maps *maps, const struct zs_ctl *ctl)
+/* Once more of those that are not there yet; done when all are, or after a while. */
+static void settle(struct warm *w)
 {
-	size_t stored = 0;
+	const uint64_t until = zs_boot_ns() + SETTLE_NS;
+	size_t waits;
 
-	for (int ms = 0; ms <= SETTLE_MS; ms += 100) {
-		stored = 0;
+	do {
+		w->stored = waits = 0;
 		for (size_t i = 0; i < w->count; i++) {
-			struct item *item = &w->items[i];
+			struct zs_warm_item *item = &w->items[i];
 
-			if (item->outcome == ASKED || item->outcome == NOT_STORED)
-				outcome_find(maps, ctl, item);
-			stored += item->outcome == STORED;
+			if (item->outcome == ZS_WARM_NOT_STORED)
+				look(w, item);
+			w->stored += item->outcome == ZS_WARM_STORED;
+			waits += item->outcome == ZS_WARM_NOT_STORED && !item->sure;
 		}
-		if (stored == w->count)
-			break;
-		usleep(100000);
-	}
-	return stored;
+		if (waits)
+			usleep(100000);
+	} while (waits && zs_boot_ns() < until);
 }
 
-static void answer(const struct warm *w, size_t stored)
+/* --- the answer -------------------------------------------------------------------------------- */
+
+/* {reason: how many} of those with this outcome. */
+static json_t *reasons_json(const struct warm *w, enum zs_warm_outcome outcome)
 {
-	json_t *json = w->o->json ? zs_answer_begin() : NULL, *left = json_array();
-	size_t failed = 0;
+	json_t *reasons = json_object();
 
 	for (size_t i = 0; i < w->count; i++) {
-		const struct item *item = &w->items[i];
+		const struct zs_warm_item *item = &w->items[i];
 
-		if (item->outcome == STORED)
-			continue;
-		failed += item->outcome == FAILED;
-		json_array_append_new(left, json_pack("{s:s, s:i, s:s}", "url", item->text, "status", (int)item->status,
-						      "why", item->why));
-		if (!json)
-			printf("%s: %s\n", item->text, item->why);
+		if (item->outcome == outcome)
+			json_object_set_new(reasons, item->why,
+					    json_integer(json_integer_value(json_object_get(reasons, item->why)) + 1));
 	}
-	if (json) {
-		json_object_set_new(json, "urls", json_integer((json_int_t)w->count));
-		json_object_set_new(json, "stored", json_integer((json_int_t)stored));
-		json_object_set_new(json, "failed", json_integer((json_int_t)failed));
-		json_object_set(json, "not_stored", left);
-		zs_answer_print(json);
-	} else {
-		printf("%zu URLs: %zu stored, %zu not stored, %zu failed\n", w->count, stored,
-		       w->count - stored - failed, failed);
-	}
-	json_decref(left);
+	return reasons;
 }
 
-static int warm(struct warm *w, const struct zs_maps *maps, const struct zs_ctl *ctl)
+static void items_tell(const struct warm *w, json_t *list)
 {
-	char to[256];
+	for (size_t i = 0; i < w->count; i++) {
+		const struct zs_warm_item *item = &w->items[i];
+
+		if (item->outcome == ZS_WARM_STORED)
+			continue;
+		if (list)
+			json_array_append_new(list, json_pack("{s:s, s:i, s:s}", "url", item->text, "status",
+							      (int)item->status, "why", item->why));
+		else
+			printf("%s: %s\n", item->text, item->why);
+	}
+}
+
+static void reasons_print(json_t *reasons, const char *what)
+{
+	const char *why;
+	json_t *count;
+
+	json_object_foreach(reasons, why, count)
+	{
+		printf("  %" JSON_INTEGER_FORMAT " %s: %s\n", json_integer_value(count), what, why);
+	}
+}
+
+static void answer(const struct warm *w)
+{
+	json_t *reasons = reasons_json(w, ZS_WARM_NOT_STORED), *failures = reasons_json(w, ZS_WARM_FAILED);
+	size_t failed = 0;
+
+	for (size_t i = 0; i < w->count; i++)
+		failed += w->items[i].outcome == ZS_WARM_FAILED;
+	if (w->o->json) {
+		json_t *list = json_array();
+
+		items_tell(w, list);
+		zs_answer_print(json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:o, s:O, s:O}", "schema", "zeroserve/1", "urls",
+					  (json_int_t)w->count, "stored", (json_int_t)w->stored, "failed",
+					  (json_int_t)failed, "rate", (json_int_t)w->rate, "concurrency",
+					  (json_int_t)w->at_once, "not_stored", list, "reasons", reasons, "failures",
+					  failures));
+	} else {
+		items_tell(w, NULL);
+		printf("%zu URLs: %zu stored, %zu not stored, %zu failed\n", w->count, w->stored,
+		       w->count - w->stored - failed, failed);
+		reasons_print(reasons, "not stored");
+		reasons_print(failures, "failed");
+	}
+	json_decref(reasons);
+	json_decref(failures);
+}
+
+/* --- the command ------------------------------------------------------------------------------- */
+
+static int warm(struct warm *w)
+{
+	struct zs_warm_way way = {
+		.headers = w->headers,
+		.connect = w->o->connect,
+		.cacert = w->o->cacert,
+		.insecure = w->o->insecure,
+		.look = look,
+		.user = w,
+	};
 	int err;
 
-	if (w->o->connect) {
-		snprintf(to, sizeof(to), "::%s", w->o->connect);
-		w->connect = curl_slist_append(NULL, to);
-	}
-	w->fields = curl_slist_append(NULL, "Accept-Encoding: gzip");
-	w->multi = curl_multi_init();
-	if (!w->multi || !w->fields || (w->o->connect && !w->connect))
+	w->items = calloc(w->list.count + 1, sizeof(*w->items));
+	if (!w->items)
 		return -ENOMEM;
-	err = ask_all(w);
-	if (!err)
-		answer(w, settle(w, maps, ctl));
+	for (; w->count < w->list.count; w->count++)
+		w->items[w->count].text = w->list.lines[w->count];
+	way.rate = w->rate;
+	way.at_once = w->at_once;
+	err = zs_warm_ask(&way, w->items, w->count);
+	if (err) {
+		zs_error("warm: %s: %s", w->o->file, strerror(-err));
+		return err;
+	}
+	settle(w);
+	answer(w);
+	return 0;
+}
+
+/* With the maps open. Returns an exit code. */
+static int attached(struct warm *w)
+{
+	int err;
+
+	w->ctl = zs_ctl_map(&w->maps);
+	if (!w->ctl) {
+		zs_error("warm: cannot map the control map: %s", strerror(errno));
+		return ZS_EXIT_FAILED;
+	}
+	if (!zs_agent_alive(w->ctl)) {
+		zs_error("warm: no agent is running, so nothing would be stored; start: zs-load run");
+		err = ZS_EXIT_DEGRADED;
+	} else if (limits_set(w) || warm(w)) {
+		err = ZS_EXIT_FAILED;
+	} else {
+		err = w->stored == w->count ? ZS_EXIT_OK : ZS_EXIT_FAILED;
+	}
+	munmap(w->ctl, sizeof(*w->ctl));
 	return err;
 }
 
-static void warm_free(struct warm *w)
+static int usage_check(const struct zs_options *o)
 {
-	for (size_t i = 0; i < w->count; i++)
-		free(w->items[i].text);
-	free(w->items);
-	curl_slist_free_all(w->fields);
-	curl_slist_free_all(w->connect);
-	if (w->multi)
-		curl_multi_cleanup(w->multi);
+	size_t len;
+
+	if (!o->file) {
+		zs_error("warm: give a file with one URL on each line, or - for standard input");
+		return -EINVAL;
+	}
+	if (!zs_visitor_field(o->headers, "Host", &len))
+		return zs_visitor_check("warm", o->headers);
+	zs_error("warm: --header Host: the URLs say it; --connect says where Caddy listens");
+	return -EINVAL;
 }
 
 int zs_cmd_warm(const struct zs_options *o)
 {
 	struct warm w = {.o = o};
 	struct zs_instance instance;
-	struct zs_maps maps;
-	struct zs_ctl *ctl = NULL;
 	int code = zs_need_root("warm"), err;
 
 	if (code)
 		return code;
-	if (!o->file) {
-		zs_error("warm: give a file with one URL on each line, or - for standard input");
+	if (usage_check(o))
 		return ZS_EXIT_USAGE;
+	err = zs_warm_list_read(o->file, &w.list);
+	if (err)
+		return err == -EINVAL ? (int)ZS_EXIT_USAGE : (int)zs_exit_of(err);
+	headers_set(&w);
+	code = zs_command_maps(o, &instance, &w.maps);
+	if (!code) {
+		code = attached(&w);
+		zs_maps_close(&w.maps);
 	}
-	err = list_read(&w, o->file);
-	if (!err)
-		code = zs_command_maps(o, &instance, &maps);
-	if (!err && !code) {
-		ctl = zs_ctl_map(&maps);
-		err = ctl ? warm(&w, &maps, ctl) : -errno;
-		if (err)
-			zs_error("warm: %s", strerror(-err));
-		if (ctl)
-			munmap(ctl, sizeof(*ctl));
-		zs_maps_close(&maps);
-	}
-	warm_free(&w);
-	return code ? code : err == -EINVAL ? ZS_EXIT_USAGE : (int)zs_exit_of(err);
+	zs_warm_list_free(&w.list);
+	free(w.items);
+	return code;
 }

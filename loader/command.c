@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "caps.h"
@@ -104,6 +105,28 @@ bool zs_agent_alive(const struct zs_ctl *ctl)
 {
 	return ctl->agent_pid && !(kill((pid_t)ctl->agent_pid, 0) && errno == ESRCH) &&
 	       zs_boot_ns() - ctl->heartbeat < HEARTBEAT_NS;
+}
+
+json_t *zs_report_read(const struct zs_maps *maps)
+{
+	struct zs_report *copy = malloc(sizeof(*copy));
+	const struct zs_report *r = zs_map_view(maps->fd[ZS_MAP_report], sizeof(*r));
+	json_t *json = NULL;
+
+	for (int i = 0; copy && r && !json && i < 100; i++) {
+		uint32_t seq = __atomic_load_n(&r->seq, __ATOMIC_ACQUIRE);
+
+		memcpy(copy, r, sizeof(*copy));
+		if (seq % 2 == 0 && __atomic_load_n(&r->seq, __ATOMIC_ACQUIRE) == seq &&
+		    copy->len <= sizeof(copy->text))
+			json = json_loadb((char *)copy->text, copy->len, 0, NULL);
+		else
+			usleep(1000);
+	}
+	if (r)
+		munmap((void *)r, sizeof(*r));
+	free(copy);
+	return json;
 }
 
 json_t *zs_answer_begin(void)

@@ -26,6 +26,9 @@ int zs_command_target(const struct zs_options *options, char *path);
 /* An agent goes its rounds on these maps. */
 bool zs_agent_alive(const struct zs_ctl *ctl);
 
+/* The agent's report, parsed; null if there is none yet. A new reference. */
+json_t *zs_report_read(const struct zs_maps *maps);
+
 /* Starts an answer: {"schema": "zeroserve/1"}; prints and frees it. */
 json_t *zs_answer_begin(void);
 void zs_answer_print(json_t *answer);

@@ -6,88 +6,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include <bpf/bpf.h>
 #include <zs/usable.h>
 
 #include "clock.h"
-#include "policy.h"
-
-static const struct {
-	const char *name;
-	const char *text;
-} fates[] = {
-	[ZS_FATE_HIT] = {"hit", "answered in the kernel"},
-	[ZS_FATE_STALE] = {"stale-hit", "answered in the kernel, stale, while it is refreshed"},
-	[ZS_FATE_PASSIVE] = {"passive", "passed on, and its connection is native from then on"},
-	[ZS_FATE_PASSED] = {"passed", "passed on: such a request is never answered in the kernel"},
-	[ZS_FATE_PAUSED] = {"paused", "passed on: zeroserve is paused, or the host is short of TCP memory"},
-	[ZS_FATE_HELD_OFF] = {"held-off", "a miss that is not recorded: the response could not be stored lately"},
-	[ZS_FATE_UNFIT] = {"unfit", "a miss that is not recorded: a field is neither part of the key nor known to be inert"},
-	[ZS_FATE_RECORDED] = {"miss", "a miss; its response is recorded, as far as the budget goes"},
-};
-
-const char *zs_fate_name(enum zs_fate fate)
-{
-	return fates[fate].name;
-}
-
-const char *zs_fate_text(enum zs_fate fate)
-{
-	return fates[fate].text;
-}
-
-/* --- the request, as Caddy passes it on ------------------------------------------------------- */
-
-static bool named(const char *const *headers, const char *name)
-{
-	size_t len = strlen(name);
-
-	for (size_t i = 0; headers[i]; i++)
-		if (!strncasecmp(headers[i], name, len) && headers[i][len] == ':')
-			return true;
-	return false;
-}
-
-/* Caddy's reverse_proxy adds X-Forwarded-*; Go's transport asks for gzip where the visitor says nothing. */
-int zs_explain_head(const char *const *headers, const struct zs_url *url, bool tls, char *head)
-{
-	size_t n = (size_t)snprintf(head, ZS_HEAD_MAX, "GET %s HTTP/1.1\r\nHost: %s\r\n", url->target, url->host);
-
-	if (!named(headers, "user-agent"))
-		n += (size_t)snprintf(head + n, ZS_HEAD_MAX - n, "User-Agent: zs-load explain\r\n");
-	for (size_t i = 0; headers[i] && n < ZS_HEAD_MAX; i++)
-		n += (size_t)snprintf(head + n, ZS_HEAD_MAX - n, "%s\r\n", headers[i]);
-	if (n < ZS_HEAD_MAX)
-		n += (size_t)snprintf(head + n, ZS_HEAD_MAX - n,
-				      "X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Host: %s\r\nX-Forwarded-Proto: %s\r\n"
-				      "%s\r\n",
-				      url->host, tls ? "https" : "http",
-				      named(headers, "accept-encoding") ? "" : "Accept-Encoding: gzip\r\n");
-	return n < ZS_HEAD_MAX ? (int)n : -EINVAL;
-}
-
-/* --- words ------------------------------------------------------------------------------------ */
-
-const char *zs_holdoff_name(uint32_t reason)
-{
-	return reason ? zs_policy_reason_name((enum zs_policy_reason)(reason - 1)) : "unusable";
-}
-
-const char *zs_holdoff_text(uint32_t reason)
-{
-	return reason ? zs_policy_reason_text((enum zs_policy_reason)(reason - 1)) :
-			"The response was malformed, too large, or cut short.";
-}
 
 /* --- the object ------------------------------------------------------------------------------ */
 
+/* As the kernel counts a ttl: -1 from that moment on. */
 static int64_t seconds_until(uint64_t when, uint64_t now)
 {
 	int64_t left = (int64_t)(when - now);
 
-	return left >= 0 ? left / (int64_t)ZS_NS : -1 - (-left / (int64_t)ZS_NS);
+	return left > 0 ? left / (int64_t)ZS_NS : -1 - (-left / (int64_t)ZS_NS);
 }
 
 static void object_tell(const struct zs_object *o, uint64_t now, struct zs_explained *out)
@@ -101,32 +33,57 @@ static void object_tell(const struct zs_object *o, uint64_t now, struct zs_expla
 	out->hits = o->hits;
 }
 
-/* zs_lookup() of the kernel. */
+/* zs_lookup() of the kernel. `page` holds ZS_PAGE_SIZE bytes. */
 static enum zs_usable look(const struct zs_maps *maps, const struct zs_ctl *ctl, const struct zs_decision *d,
-			   uint64_t now, struct zs_explained *out)
+			   uint64_t now, uint8_t *page, struct zs_explained *out)
 {
 	uint64_t digest = zs_key_digest(&d->key, ctl->seed[0], ctl->seed[1]), generation;
-	uint8_t *page = malloc(ZS_PAGE_SIZE);
 	const struct zs_object *o = (const struct zs_object *)page;
-	enum zs_usable usable = ZS_USABLE_NONE;
+	enum zs_usable usable;
 	struct zs_ref ref;
 	uint32_t bucket;
 
-	if (!page || bpf_map_lookup_elem(maps->fd[ZS_MAP_index], &digest, &ref) ||
+	if (bpf_map_lookup_elem(maps->fd[ZS_MAP_index], &digest, &ref) ||
 	    bpf_map_lookup_elem(maps->fd[ZS_MAP_pages], &ref.page, page) ||
-	    !zs_object_matches(page, ref.serial, &d->key, zs_key_len(&d->key), d->request.flags))
-		goto out;
+	    !zs_object_matches(page, ref.serial, digest, &d->key, zs_key_len(&d->key), d->request.flags))
+		return ZS_USABLE_NONE;
 	bucket = o->bucket & (ZS_GENERATIONS - 1);
 	if (bpf_map_lookup_elem(maps->fd[ZS_MAP_gens], &bucket, &generation))
-		goto out;
+		return ZS_USABLE_NONE;
 	usable = zs_object_usable(o, (uint32_t)generation, ctl->flush, ctl->heartbeat, now);
 	object_tell(o, now, out);
 	out->voided = usable == ZS_USABLE_VOID;
-out:
-	free(page);
 	return usable;
 }
 
+/* zs_validate() of the kernel. */
+static int validate(const struct zs_maps *maps, const struct zs_ctl *ctl, const struct zs_decision *d,
+		    const uint8_t *page)
+{
+	const struct zs_object *o = (const struct zs_object *)page;
+	struct zs_tables *tables = malloc(sizeof(*tables));
+	size_t etag = ZS_OBJECT_KEY_OFF + (size_t)o->key_len;
+	uint32_t half = ctl->tables & 1;
+	int said = -1;
+
+	if (o->status != 200) /* RFC 9110 13.2.1 */
+		said = 0;
+	else if (tables && etag <= ZS_PAGE_SIZE - 2 * ZS_ETAG_MAX &&
+		 !bpf_map_lookup_elem(maps->fd[ZS_MAP_tables], &half, tables))
+		said = zs_not_modified(&d->request, tables, page + etag, o->etag_len, o->modified);
+	free(tables);
+	return said;
+}
+
+/* seen_before() of the kernel, without remembering. */
+static bool seen_before(const struct zs_maps *maps, uint64_t digest)
+{
+	uint32_t slot = (uint32_t)digest & (ZS_SEEN - 1), mark;
+
+	return !bpf_map_lookup_elem(maps->fd[ZS_MAP_seen], &slot, &mark) && mark == ((uint32_t)(digest >> 32) | 1);
+}
+
+/* record_consider() of the kernel. */
 static enum zs_fate miss(const struct zs_maps *maps, const struct zs_ctl *ctl, const struct zs_decision *d,
 			 uint64_t now, struct zs_explained *out)
 {
@@ -135,12 +92,36 @@ static enum zs_fate miss(const struct zs_maps *maps, const struct zs_ctl *ctl, c
 
 	if (!zs_request_recordable(&d->request))
 		return ZS_FATE_UNFIT;
-	if (!bpf_map_lookup_elem(maps->fd[ZS_MAP_holdoff], &digest, &h) && now < h.until) {
+	if (!bpf_map_lookup_elem(maps->fd[ZS_MAP_holdoff], &digest, &h)) {
+		out->refused = true;
 		out->holdoff_reason = h.reason;
-		out->holdoff_seconds = seconds_until(h.until, now);
-		return ZS_FATE_HELD_OFF;
+		out->held_off = now < h.until;
+		out->holdoff_seconds = out->held_off ? seconds_until(h.until, now) : 0;
 	}
-	return ZS_FATE_RECORDED;
+	if (ctl->tokens <= 0)
+		return ZS_FATE_OVER_BUDGET;
+	if (out->held_off)
+		return ZS_FATE_HELD_OFF;
+	return ctl->tokens < ctl->tokens_half && !seen_before(maps, digest) ? ZS_FATE_OVER_BUDGET : ZS_FATE_RECORDED;
+}
+
+/* request_try() of the kernel. */
+static enum zs_fate try(const struct zs_maps *maps, const struct zs_ctl *ctl, const struct zs_decision *d,
+			struct zs_explained *out)
+{
+	uint64_t now = zs_boot_ns();
+	uint8_t *page = malloc(ZS_PAGE_SIZE);
+	enum zs_fate fate;
+	int validated = 0;
+
+	if (!page || look(maps, ctl, d, now, page, out) != ZS_USABLE_YES)
+		fate = miss(maps, ctl, d, now, out);
+	else if (d->request.flags & ZS_REQ_COND && (validated = validate(maps, ctl, d, page)))
+		fate = validated < 0 ? ZS_FATE_CONDITION : ZS_FATE_NOT_MODIFIED;
+	else
+		fate = out->ttl < 0 ? ZS_FATE_STALE : ZS_FATE_HIT;
+	free(page);
+	return fate;
 }
 
 /* --- the cause ------------------------------------------------------------------------------- */
@@ -164,6 +145,12 @@ static bool better_without(const struct zs_maps *maps, const struct zs_ctl *ctl,
 	return better;
 }
 
+/* It is due to what the request is, not to what is stored. */
+static bool has_cause(enum zs_fate fate)
+{
+	return fate == ZS_FATE_PASSED || fate == ZS_FATE_PASSIVE || fate == ZS_FATE_UNFIT || fate == ZS_FATE_ODD;
+}
+
 /* The field whose absence would change the decision: asked of the decision itself. */
 static void cause_find(const struct zs_maps *maps, const struct zs_ctl *ctl, uint32_t origin, const char *head,
 		       size_t len, struct zs_explained *out)
@@ -184,31 +171,32 @@ int zs_explain(const struct zs_maps *maps, const struct zs_ctl *ctl, uint32_t or
 	       struct zs_explained *out)
 {
 	struct zs_decision *d = calloc(1, sizeof(*d));
-	uint64_t now = zs_boot_ns();
-	int err;
+	uint32_t slot = origin & (ZS_WARMTH - 1);
+	const bool whole = len < ZS_HEAD_MAX;
+	struct zs_warmth warmth;
+	int err = -EINVAL;
 
 	if (!d)
 		return -ENOMEM;
-	*out = (struct zs_explained){0};
-	if (len > ZS_HEAD_MAX) {
-		free(d);
-		return -EINVAL;
+	*out = (struct zs_explained){.fate = ZS_FATE_ODD};
+	out->cold = !bpf_map_lookup_elem(maps->fd[ZS_MAP_warmth], &slot, &warmth) && warmth.cold;
+	if (whole) {
+		memcpy(d->request.head, head, len);
+		err = zs_class_decide(maps, ctl, origin, d, len, &out->class);
 	}
-	memcpy(d->request.head, head, len);
-	err = zs_class_decide(maps, ctl, origin, d, len, &out->class);
-	if (err)
+	if (err && err != -EINVAL)
 		goto out;
-	if (d->request.flags & ZS_REQ_PASSIVE)
+	if (err)
+		err = 0; /* it stays odd */
+	else if (d->request.flags & ZS_REQ_PASSIVE)
 		out->fate = ZS_FATE_PASSIVE;
 	else if (ctl->paused || ctl->pressure)
 		out->fate = ZS_FATE_PAUSED;
 	else if (!zs_request_answerable(&d->request))
 		out->fate = ZS_FATE_PASSED;
-	else if (look(maps, ctl, d, now, out) == ZS_USABLE_YES)
-		out->fate = out->ttl < 0 ? ZS_FATE_STALE : ZS_FATE_HIT;
 	else
-		out->fate = miss(maps, ctl, d, now, out);
-	if (out->fate == ZS_FATE_PASSED || out->fate == ZS_FATE_PASSIVE || out->fate == ZS_FATE_UNFIT)
+		out->fate = try(maps, ctl, d, out);
+	if (whole && has_cause(out->fate))
 		cause_find(maps, ctl, origin, head, len, out);
 out:
 	free(d);

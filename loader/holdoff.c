@@ -18,14 +18,36 @@ uint32_t zs_holdoff_seconds(uint32_t level)
 	return seconds < ZS_HOLDOFF_LAST ? seconds : ZS_HOLDOFF_LAST;
 }
 
+/* What is there; zeroes if nothing is. */
+static struct zs_holdoff entry_read(int map_fd, uint64_t digest)
+{
+	struct zs_holdoff h;
+
+	if (bpf_map_lookup_elem(map_fd, &digest, &h))
+		h = (struct zs_holdoff){0};
+	return h;
+}
+
 int zs_holdoff_add(int map_fd, uint64_t digest, uint64_t now, uint32_t reason)
 {
-	struct zs_holdoff h = {0};
+	struct zs_holdoff h = entry_read(map_fd, digest);
 
-	if (!bpf_map_lookup_elem(map_fd, &digest, &h))
+	if (now < h.until) /* several were on their way when the first one was refused */
+		return 0;
+	if (h.until)
 		h.level++;
 	h.reason = reason;
 	h.until = now + zs_holdoff_seconds(h.level) * ZS_NS;
+	return bpf_map_update_elem(map_fd, &digest, &h, BPF_ANY) ? -errno : 0;
+}
+
+int zs_holdoff_note(int map_fd, uint64_t digest, uint64_t now, uint32_t reason)
+{
+	struct zs_holdoff h = entry_read(map_fd, digest);
+
+	if (now < h.until)
+		return 0;
+	h.reason = reason;
 	return bpf_map_update_elem(map_fd, &digest, &h, BPF_ANY) ? -errno : 0;
 }
 

@@ -92,17 +92,24 @@ static enum zs_policy_reason judge(const struct zs_ingest *in, const struct zs_a
 	return zs_policy_judge(&input, &t->verdict);
 }
 
+/* The policy, and what it cannot know: how the key was made, and how long the body is. */
+static void decide(struct zs_ingest *in, const struct zs_asked *asked, const struct zs_response *response,
+		   uint64_t arrived, uint64_t body_len, struct terms *t)
+{
+	in->last = judge(in, asked, response, arrived, t);
+	if (in->last == ZS_POLICY_STORE && response->status != 200 && zs_asked_normalised(asked))
+		in->last = ZS_POLICY_ERROR_REQUEST;
+	if (in->last == ZS_POLICY_STORE && body_len > body_limit(in, t))
+		in->last = ZS_POLICY_LARGE;
+	in->by_request = !zs_asked_ordinary(asked) || zs_policy_by_request(in->last, response->status);
+}
+
 enum zs_policy_reason zs_ingest_judge(struct zs_ingest *in, const struct zs_asked *asked,
 				      const struct zs_response *response, uint64_t arrived)
 {
 	struct terms t;
 
-	in->last = judge(in, asked, response, arrived, &t);
-	if (in->last == ZS_POLICY_STORE && response->status != 200 && zs_asked_normalised(asked))
-		in->last = ZS_POLICY_ERROR_REQUEST;
-	if (in->last == ZS_POLICY_STORE && response->framing == ZS_FRAMING_LENGTH &&
-	    response->content_length > body_limit(in, &t))
-		in->last = ZS_POLICY_LARGE;
+	decide(in, asked, response, arrived, response->framing == ZS_FRAMING_LENGTH ? response->content_length : 0, &t);
 	in->reasons[in->last]++;
 	return in->last;
 }
@@ -219,8 +226,8 @@ int zs_ingest_store(struct zs_ingest *in, const struct zs_asked *asked, const st
 	struct made m;
 	int err;
 
-	if (judge(in, asked, response, arrived, &t) != ZS_POLICY_STORE || body->len > body_limit(in, &t) ||
-	    (response->status != 200 && zs_asked_normalised(asked)))
+	decide(in, asked, response, arrived, body->len, &t);
+	if (in->last != ZS_POLICY_STORE)
 		return -EINVAL;
 	err = confirm(in, asked);
 	if (!err)

@@ -41,11 +41,12 @@ struct zs_ingest {
 	int refresh;           /* ask for refreshes */
 	uint64_t reasons[ZS_POLICY_REASONS]; /* how often each decision was made */
 	enum zs_policy_reason last;          /* the newest decision */
+	bool by_request; /* it hangs on the request: the next one with this key may be stored */
 	uint64_t stored;
 	uint64_t failed; /* the store had no room */
 };
 
-/* What policy.h says of the head. `arrived`: boot-time ns of the first byte. Counts. */
+/* What policy.h says of the head. `arrived`: boot-time ns of the first byte. Sets `last`, `by_request`, and counts. */
 enum zs_policy_reason zs_ingest_judge(struct zs_ingest *in, const struct zs_asked *asked,
 				      const struct zs_response *response, uint64_t arrived);
 
@@ -58,7 +59,8 @@ enum zs_policy_reason zs_ingest_judge(struct zs_ingest *in, const struct zs_aske
 uint64_t zs_refresh_time(const struct zs_policy_verdict *v, uint64_t digest, uint64_t arrived);
 
 /* Renders and stores. -EINVAL: not to be stored by policy; -ESTALE: by the rules in use now the request may
- * not fill the store, or means another key; -E2BIG: the head does not fit; errors of zs_store_put. Counts. */
+ * not fill the store, or means another key; -E2BIG: the head does not fit; errors of zs_store_put. Sets `last` and
+ * `by_request` to what the policy says of the whole, and counts. */
 int zs_ingest_store(struct zs_ingest *in, const struct zs_asked *asked, const struct zs_response *response,
 		    const struct zs_body *body, uint64_t arrived);
 

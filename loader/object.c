@@ -15,6 +15,7 @@
 #include "zs.skel.h"
 
 #include "fields.h"
+#include "front.h"
 #include "log.h"
 #include "origins.h"
 #include "pages.h"
@@ -103,6 +104,7 @@ static int sizes_set(struct zs_bpf *obj, const struct zs_object_options *o)
 		return maps_reuse(obj, o->reuse);
 	if (bpf_map__set_max_entries(obj->maps.zs_pages, pages) ||
 	    bpf_map__set_max_entries(obj->maps.zs_index, entries) ||
+	    bpf_map__set_max_entries(obj->maps.zs_front, zs_front_lines(entries)) ||
 	    bpf_map__set_max_entries(obj->maps.zs_works, (uint32_t)cpus * WORK_PER_CPU))
 		return -EINVAL;
 	return 0;
@@ -127,6 +129,7 @@ static int ctl_set(const struct zs_bpf *obj, const struct zs_object_options *o)
 	if (getrandom(ctl.seed, sizeof(ctl.seed), 0) != sizeof(ctl.seed))
 		return -EIO;
 	ctl.record_cap = o->record_cap ? o->record_cap : ZS_ANSWER_MAX;
+	ctl.front_mask = bpf_map__max_entries(obj->maps.zs_front) - 1;
 	ctl.pages = o->pages ? o->pages : ZS_PAGES_DEFAULT;
 	ctl.netns_known = obj->rodata->zs_netns_cookies;
 	err = ctl.netns_known ? zs_netns_cookie(&netns) : 0;

@@ -13,6 +13,7 @@
 #include "config.h"
 #include "log.h"
 #include "object.h"
+#include "warm_ask.h"
 
 struct option_info {
 	const char *name;
@@ -26,8 +27,8 @@ enum {
 	OPT_INSTANCE = 256, OPT_BPFFS, OPT_JSON, OPT_VERBOSE, OPT_QUIET, OPT_HELP, OPT_UNIT, OPT_PID,
 	OPT_CGROUP, OPT_ADMIN, OPT_USER, OPT_ORIGIN, OPT_INERT, OPT_STORE, OPT_OBJECT, OPT_RECORD,
 	OPT_FETCH, OPT_CONCURRENCY, OPT_CONFIG, OPT_OBJECTS, OPT_ENROL, OPT_HEADER, OPT_CONNECT, OPT_CACERT, OPT_INSECURE,
-	OPT_RATE, OPT_NO_REFRESH, OPT_URL, OPT_ALL,
-	OPT_PREFIX, OPT_HOST, OPT_TAG, OPT_SOFT, OPT_DRY_RUN, OPT_SORT, OPT_STATE, OPT_LIMIT,
+	OPT_RATE, OPT_AT_ONCE, OPT_NO_REFRESH, OPT_URL, OPT_ALL,
+	OPT_PREFIX, OPT_HOST, OPT_TAG, OPT_SOFT, OPT_DRY_RUN, OPT_SORT, OPT_STATE, OPT_REVERSE, OPT_LIMIT,
 };
 
 static const struct option_info infos[] = {
@@ -53,7 +54,7 @@ static const struct option_info infos[] = {
 	{"fetch-concurrency", 'r', OPT_CONCURRENCY, "N", "background fetches at once (default 8)"},
 	{"enrol", 'r', OPT_ENROL, "WHICH", "connections to follow: adaptive (default), those to origins worth it; or always, all"},
 	{"no-refresh", 'r', OPT_NO_REFRESH, NULL, "no background fetches"},
-	{"url", 'p', OPT_URL, "URL", "what is stored for this URL"},
+	{"url", 's', OPT_URL, "URL", "what is stored for this URL"},
 	{"prefix", 's', OPT_PREFIX, "URL", "what is stored for URLs that begin so"},
 	{"host", 's', OPT_HOST, "HOST", "what is stored for this host; without a port: at any"},
 	{"tag", 's', OPT_TAG, "TAG", "what the upstream gave this tag; repeatable: any of them"},
@@ -64,9 +65,11 @@ static const struct option_info infos[] = {
 	{"connect", 'w', OPT_CONNECT, "ADDR:PORT", "where Caddy listens, if not where the URLs say"},
 	{"cacert", 'w', OPT_CACERT, "FILE", "certificate that Caddy's is checked with"},
 	{"insecure", 'w', OPT_INSECURE, NULL, "do not check certificates"},
-	{"rate", 'w', OPT_RATE, "N", "requests per second at most (default 50)"},
+	{"rate", 'w', OPT_RATE, "N", "requests per second at most (default and limit: --fetch-rate of `run`)"},
+	{"concurrency", 'w', OPT_AT_ONCE, "N", "requests at once (default and limit: --fetch-concurrency of `run`)"},
 	{"sort", 'l', OPT_SORT, "COLUMN", "age, ttl, size or hits: the largest first; url (default)"},
 	{"state", 'l', OPT_STATE, "STATE", "only what is fresh, stale, expired or void"},
+	{"reverse", 'l', OPT_REVERSE, NULL, "the other way round"},
 	{"limit", 'l', OPT_LIMIT, "N", "the first N only"},
 };
 #define INFOS (sizeof(infos) / sizeof(infos[0]))
@@ -188,6 +191,7 @@ static int apply(struct zs_options *o, const struct option_info *info, const cha
 	case OPT_CACERT: o->cacert = arg; return 0;
 	case OPT_INSECURE: o->insecure = true; return 0;
 	case OPT_RATE: return number(info->name, arg, 1, 100000, &o->rate);
+	case OPT_AT_ONCE: return number(info->name, arg, 1, ZS_WARM_AT_ONCE_MAX, &o->at_once);
 	case OPT_NO_REFRESH: o->no_refresh = true; return 0;
 	case OPT_URL: o->url = arg; return 0;
 	case OPT_ALL: o->all = true; return 0;
@@ -198,6 +202,7 @@ static int apply(struct zs_options *o, const struct option_info *info, const cha
 	case OPT_DRY_RUN: o->dry_run = true; return 0;
 	case OPT_SORT: o->sort = arg; return 0;
 	case OPT_STATE: o->state = arg; return 0;
+	case OPT_REVERSE: o->reverse = true; return 0;
 	case OPT_LIMIT: return number(info->name, arg, 1, 1u << 30, &o->limit);
 	default: return -EINVAL;
 	}
@@ -255,7 +260,6 @@ static void defaults(struct zs_options *o)
 		.fetch_rate = ZS_FETCH_RATE_DEFAULT,
 		.enrol_adaptive = true,
 		.fetch_concurrency = ZS_FETCH_CONCURRENCY_DEFAULT,
-		.rate = ZS_FETCH_RATE_DEFAULT,
 	};
 }
 

@@ -55,6 +55,7 @@ struct zs_options {
 	bool dry_run;
 	const char *sort;
 	const char *state;
+	bool reverse;
 	uint64_t limit; /* 0: none */
 	/* check-config */
 	const char *file; /* the one word behind the verb; null: none */
@@ -63,7 +64,8 @@ struct zs_options {
 	const char *connect;
 	const char *cacert;
 	bool insecure;
-	uint64_t rate; /* per second */
+	uint64_t rate;    /* per second; 0: not given */
+	uint64_t at_once; /* 0: not given */
 };
 
 struct zs_verb {

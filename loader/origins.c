@@ -305,26 +305,6 @@ int zs_origins_from_config(const char *json, size_t len, struct zs_origins *out)
 	return err;
 }
 
-json_t *zs_origins_json(const struct zs_origins *origins)
-{
-	json_t *array = json_array();
-
-	for (size_t i = 0; array && i < origins->count; i++) {
-		const struct zs_upstream *up = &origins->list[i];
-		json_t *entry =
-			json_pack("{s:s, s:s, s:i, s:b, s:s, s:i, s:s?}", "dial", up->dial, "host",
-				  up->host, "port", (int)up->port, "taken", (int)up->taken,
-				  "source", up->by_operator ? "operator" : "caddy", "addresses",
-				  (int)up->addresses, "reason", up->reason);
-
-		if (json_array_append_new(array, entry)) {
-			json_decref(array);
-			array = NULL;
-		}
-	}
-	return array;
-}
-
 /* --- resolving ------------------------------------------------------------------------------- */
 
 static bool key_from_sockaddr(const struct sockaddr *sa, struct zs_origin_key *key)
@@ -360,6 +340,7 @@ static size_t upstream_resolve(struct zs_upstream *up, uint64_t netns, struct zs
 	size_t i;
 
 	up->addresses = 0;
+	up->unresolved = err != 0;
 	up->reason = err ? gai_strerror(err) : NULL;
 	if (err)
 		return count;

@@ -17,6 +17,7 @@
 #define ZS_UPSTREAMS_MAX 256
 #define ZS_DIAL_MAX	 288	     /* bytes of a dial string that are kept */
 #define ZS_CONFIG_MAX	 (16u << 20) /* bytes of Caddy's configuration */
+#define ZS_RESOLVE_SECONDS 30	     /* between look-ups of unchanged names */
 
 struct zs_upstream {
 	char dial[ZS_DIAL_MAX]; /* as configured; empty where the address is found while Caddy runs
@@ -25,6 +26,7 @@ struct zs_upstream {
 	uint16_t port;		/* host byte order */
 	bool taken;		/* host and port are valid, and it may be answered */
 	bool by_operator;	/* named by the operator, not found in the configuration */
+	bool unresolved;	/* its name had no address when it was looked up last */
 	uint32_t addresses;	/* keys that zs_origins_resolve made of it */
 	const char *reason;	/* static: why not taken, or why it has no addresses; else NULL */
 };
@@ -58,8 +60,8 @@ const char *zs_dial_split(const char *dial, char *host, size_t size, uint16_t *p
 size_t zs_origins_resolve(struct zs_origins *origins, uint64_t netns, struct zs_origin_key *keys,
 			  size_t max);
 
-/* For `status`: an array of {dial, host, port, taken, source, addresses, reason}. A new reference,
- * NULL without memory. */
+/* For `status`: an array of {dial, host, port, taken, source, addresses, reason, advice}; `taken` is false of what
+ * has no address, too, and `advice` says what to do, or is null. A new reference, NULL without memory. */
 json_t *zs_origins_json(const struct zs_origins *origins);
 
 /* SO_NETNS_COOKIE of this process's network namespace (Linux 5.14, e8b9eab99232); 0 where the

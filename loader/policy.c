@@ -40,17 +40,23 @@ const char *zs_policy_reason_text(enum zs_policy_reason reason)
 
 /* --- what cannot be stored ------------------------------------------------------------------- */
 
-static enum zs_policy_reason status_judge(const struct zs_policy_input *in)
+static bool status_stored(uint32_t status)
 {
 	static const uint32_t stored[] = {200, 203, 204, 300, 301, 302, 307,
 					  308, 404, 405, 410, 414, 501};
-	const struct zs_policy_request *request = &in->request;
-	uint32_t status = in->response->status;
 	size_t i = 0;
 
 	while (i < LENGTH(stored) && stored[i] != status)
 		i++;
-	if (i == LENGTH(stored))
+	return i < LENGTH(stored);
+}
+
+static enum zs_policy_reason status_judge(const struct zs_policy_input *in)
+{
+	const struct zs_policy_request *request = &in->request;
+	uint32_t status = in->response->status;
+
+	if (!status_stored(status))
 		return ZS_POLICY_STATUS;
 	if (status >= 400 && (!request->plain || request->head_len > ZS_POLICY_PLAIN_HEAD_MAX))
 		return ZS_POLICY_ERROR_REQUEST;
@@ -210,4 +216,19 @@ enum zs_policy_reason zs_policy_judge(const struct zs_policy_input *in,
 	v.surrogate = zs_response_find(in->response, "surrogate-control", 0) >= 0;
 	*out = v;
 	return ZS_POLICY_STORE;
+}
+
+bool zs_policy_by_request(enum zs_policy_reason reason, uint32_t status)
+{
+	switch (reason) {
+	case ZS_POLICY_STORE:
+		return false;
+	case ZS_POLICY_METHOD:
+	case ZS_POLICY_CLOCK:
+	case ZS_POLICY_ERROR_REQUEST:
+	case ZS_POLICY_AUTHORIZATION:
+		return true;
+	default:
+		return status >= 400 && !status_stored(status);
+	}
 }

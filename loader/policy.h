@@ -81,6 +81,13 @@ struct zs_policy_verdict {
 enum zs_policy_reason zs_policy_judge(const struct zs_policy_input *in,
 				      struct zs_policy_verdict *out);
 
+/*
+ * Whether that refusal hangs on the request, so that another request with the same key may get what can be stored:
+ * nobody may keep a key from being stored by what he sends. Statuses that are never stored and tell of an error
+ * count as such: 400, 403, 429 or 503 is what a filter or a limit says to one visitor.
+ */
+bool zs_policy_by_request(enum zs_policy_reason reason, uint32_t status);
+
 /* Static text; "unknown" for a number that is none. */
 const char *zs_policy_reason_name(enum zs_policy_reason reason);
 const char *zs_policy_reason_text(enum zs_policy_reason reason);

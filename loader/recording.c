@@ -116,6 +116,34 @@ static void request_event(struct zs_recordings *r, const struct zs_event_request
 	r->active++;
 }
 
+/* What zs_response_body() says of one that is no body. */
+static enum zs_recording_end body_end(int err)
+{
+	switch (err) {
+	case -EFBIG:
+		return ZS_RECORDING_LARGE;
+	case -ENOMEM:
+		return ZS_RECORDING_OVERTAKEN;
+	default:
+		return ZS_RECORDING_MALFORMED;
+	}
+}
+
+static enum zs_recording_end whole_end(int err)
+{
+	switch (err) {
+	case 0:
+		return ZS_RECORDING_STORED;
+	case -EINVAL:
+	case -E2BIG:
+	case -EFBIG:
+	case -ENOSPC:
+		return ZS_RECORDING_REFUSED;
+	default:
+		return ZS_RECORDING_OVERTAKEN;
+	}
+}
+
 /* Looks at what is there. Returns -EAGAIN to go on, else how it ended. */
 static int progress(struct zs_recordings *r, struct recording *x)
 {
@@ -141,12 +169,10 @@ static int progress(struct zs_recordings *r, struct recording *x)
 	if (err == -EAGAIN)
 		return err;
 	if (err)
-		return err == -EFBIG ? ZS_RECORDING_LARGE : ZS_RECORDING_MALFORMED;
+		return body_end(err);
 	err = r->owner.whole(r->owner.user, &x->asked, &x->response, &body, x->arrived);
 	zs_body_free(&body);
-	if (err == -ECANCELED) /* says nothing about the next one */
-		return ZS_RECORDING_BROKEN;
-	return err ? ZS_RECORDING_REFUSED : ZS_RECORDING_STORED;
+	return whole_end(err);
 }
 
 static void data_event(struct zs_recordings *r, const struct zs_event_data *ev, size_t size)
@@ -177,7 +203,7 @@ static void data_event(struct zs_recordings *r, const struct zs_event_data *ev, 
 	}
 	how = progress(r, x);
 	if (how == -EAGAIN && (ev->flags & ZS_DATA_FIN))
-		how = ZS_RECORDING_MALFORMED; /* delimited by close, or cut short */
+		how = ZS_RECORDING_BROKEN; /* cut short: what the close is to delimit was malformed before */
 	if (how != -EAGAIN)
 		end(r, at, how);
 }

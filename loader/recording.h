@@ -19,7 +19,9 @@ enum zs_recording_end {
 	ZS_RECORDING_LARGE,     /* longer than the limit */
 	ZS_RECORDING_MALFORMED, /* not a response that can be stored with certainty */
 	ZS_RECORDING_UNSAFE,    /* of an unsafe request: there is nothing to store, however it ended */
-	ZS_RECORDING_BROKEN,    /* bytes missing, twice, or the connection went on, or it was purged meanwhile */
+	/* These say nothing about the key's next response: */
+	ZS_RECORDING_OVERTAKEN, /* whole, but purged meanwhile, or a younger one is there, or there was no memory */
+	ZS_RECORDING_BROKEN,    /* bytes missing, twice or cut short (visitors can do that), or the connection went on */
 	ZS_RECORDING_ENDS,
 };
 
@@ -32,7 +34,8 @@ struct zs_recordings_owner {
 		    uint64_t arrived);
 	/* The head of the response to an unsafe request is there. May be null. */
 	void (*unsafe)(void *user, const struct zs_asked *asked, const struct zs_response *response);
-	/* The response is whole: 0 if it was stored. */
+	/* The response is whole: 0 if it was stored. -EINVAL, -E2BIG, -EFBIG, -ENOSPC: this is no response that can be
+	 * stored; any other error: this one was not, the next one may be. */
 	int (*whole)(void *user, const struct zs_asked *asked, const struct zs_response *response,
 		     const struct zs_body *body, uint64_t arrived);
 	/* The recording ended; `record` need not be recorded further. */

@@ -71,6 +71,10 @@ static int store_open(struct zs_rig *rig)
 		.still_wanted = zs_agent_purge_wanted,
 		.user = &rig->purges,
 	};
+	int err = zs_front_open(&rig->maps, &rig->front);
+
+	if (err)
+		return err;
 
 	rig->ctl = zs_ctl_map(&rig->maps);
 	rig->generations = zs_map_view(rig->maps.fd[ZS_MAP_gens], ZS_GENERATIONS * sizeof(uint64_t));
@@ -80,6 +84,7 @@ static int store_open(struct zs_rig *rig)
 	if (!rig->ctl || !rig->generations || !rig->pages || !rig->purges.ring)
 		return -errno;
 	options.pages = rig->pages;
+	options.front = rig->front;
 	return zs_store_create(&options, &rig->store);
 }
 
@@ -206,6 +211,7 @@ void zs_rig_close(struct zs_rig *rig)
 	if (rig->listener >= 0)
 		close(rig->listener);
 	zs_store_destroy(rig->store);
+	zs_front_close(&rig->front);
 	unmap(rig->ctl, sizeof(struct zs_ctl));
 	unmap(rig->generations, ZS_GENERATIONS * sizeof(uint64_t));
 	unmap(rig->pages, (size_t)rig->options.pages * ZS_PAGE_SIZE);

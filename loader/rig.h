@@ -37,6 +37,7 @@ struct zs_rig {
 	struct zs_ctl *ctl;
 	uint64_t *generations;
 	uint8_t *pages;
+	struct zs_front front;
 	struct zs_purge_view purges;
 	struct zs_store *store;
 	struct zs_store_item more; /* what zs_rig_put() stores beside head and body: ETag, 304, stale_until, ... */

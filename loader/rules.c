@@ -86,7 +86,7 @@ static bool origin_holds(const struct zs_rule *r, const struct zs_origin_key *or
 	       !memcmp(origin->addr, r->origin.addr, sizeof(origin->addr));
 }
 
-static bool holds(const struct zs_rule *r, const struct zs_rules_subject *s)
+bool zs_rule_holds(const struct zs_rule *r, const struct zs_rules_subject *s)
 {
 	if (r->given & ZS_GIVEN(RULE_ORIGIN) && !origin_holds(r, s->origin))
 		return false;
@@ -147,7 +147,7 @@ void zs_rules_match(const struct zs_config *config, const struct zs_rules_subjec
 	for (uint32_t i = 0; i < config->rule_count; i++) {
 		const struct zs_rule *r = &config->rules[i];
 
-		if (!holds(r, subject))
+		if (!zs_rule_holds(r, subject))
 			continue;
 		apply(out, r);
 		if (odd && r->given & (ZS_GIVEN(PREFIX) | ZS_GIVEN(SUFFIX)))

@@ -29,6 +29,9 @@ struct zs_rules_subject {
 	uint32_t status;     /* 0: no response yet, rules with a status do not hold */
 };
 
+/* All conditions of the rule hold. */
+bool zs_rule_holds(const struct zs_rule *rule, const struct zs_rules_subject *subject);
+
 void zs_rules_match(const struct zs_config *config, const struct zs_rules_subject *subject,
 		    struct zs_settings *out);
 

@@ -90,6 +90,7 @@ static void entry_remove(struct zs_store *s, struct zs_store_entry *e)
 {
 	struct zs_store_entry **slot = slot_of(s, e->digest);
 
+	zs_front_drop(&s->o.front, e->digest);
 	bpf_map_delete_elem(s->o.index_fd, &e->digest);
 	zs_pages_give(s->pages, e->ref.page, e->pages);
 	*slot = e->chain;
@@ -268,7 +269,7 @@ static struct zs_store_entry *entry_new(const struct zs_store_item *item)
 	return e;
 }
 
-/* Puts `e` in the place of what the digest names now. The index already names e's pages. */
+/* Puts `e` in the place of what the digest names now. The index and its front name e's pages already. */
 static void entry_settle(struct zs_store *s, struct zs_store_entry *e)
 {
 	struct zs_store_entry **slot = slot_of(s, e->digest), *old = *slot;
@@ -300,6 +301,19 @@ static bool younger_there(const struct zs_store *s, const struct zs_store_item *
 	return o && (int64_t)o->born > item->born && o->fresh_until > item->asked &&
 	       o->generation == item->generation && o->flush == item->flush && !bpf_map_lookup_elem(s->o.index_fd, &item->digest, &ref) &&
 	       ref.serial == o->serial;
+}
+
+/* Behind the index. A purge takes out of the index, then of the front: if it was between the two, nothing may stay in
+ * the front that no walk over the index finds. */
+static void front_name(const struct zs_store *s, const struct zs_store_entry *e)
+{
+	struct zs_ref ref;
+
+	if (!s->o.front.line)
+		return;
+	zs_front_put(&s->o.front, e->digest, e->ref.page);
+	if (bpf_map_lookup_elem(s->o.index_fd, &e->digest, &ref))
+		zs_front_drop(&s->o.front, e->digest);
 }
 
 static bool wanted(const struct zs_store *s, const struct zs_store_item *item)
@@ -364,6 +378,7 @@ int zs_store_put(struct zs_store *s, const struct zs_store_item *item)
 		zs_pages_give(s->pages, first, l.pages);
 		goto out;
 	}
+	front_name(s, e);
 	entry_settle(s, e);
 	if (!publish(s, item, e)) {
 		entry_remove(s, e);

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <zs/abi.h>
 
+#include "front.h"
 #include "pages.h"
 
 struct zs_store;
@@ -19,6 +20,7 @@ struct zs_store_item;
 
 struct zs_store_options {
 	int index_fd;      /* borrowed */
+	struct zs_front front; /* borrowed; may be none */
 	uint8_t *pages;    /* the mmap-ed array; borrowed */
 	uint32_t count;    /* of pages */
 	uint32_t entries;  /* at most */
@@ -92,7 +94,7 @@ struct zs_store_stats {
 	uint64_t expired;
 };
 
-/* -ENOMEM. The index must be empty. */
+/* -ENOMEM. The index and its front must be empty. */
 int zs_store_create(const struct zs_store_options *options, struct zs_store **out);
 
 /* Removes every object from the index, then frees. Null is fine. */

@@ -67,15 +67,22 @@ out:
 	return err;
 }
 
-int zs_url_split(const char *option, const char *text, struct zs_url *out)
+int zs_url_parse(const char *text, struct zs_url *out)
 {
 	struct zs_url url;
 	int err = split(text, &url);
 
+	if (!err)
+		*out = url;
+	return err;
+}
+
+int zs_url_split(const char *option, const char *text, struct zs_url *out)
+{
+	int err = zs_url_parse(text, out);
+
 	if (err)
 		zs_error("--%s '%s': give an absolute URL, for example https://example.org/path?query", option, text);
-	else
-		*out = url;
 	return err;
 }
 

@@ -10,7 +10,10 @@ struct zs_url {
 	char target[ZS_TARGET_MAX + 1]; /* path and query byte for byte; "/" if there is none; no fragment */
 };
 
-/* -EINVAL: no absolute URL, or longer than a request may have. `option` names it in the message. Logged. */
+/* -EINVAL: no absolute URL, or longer than a request may have; *out is unchanged then. Silent. */
+int zs_url_parse(const char *text, struct zs_url *out);
+
+/* The same; `option` names it in the message. Logged. */
 int zs_url_split(const char *option, const char *text, struct zs_url *out);
 
 /* "host", "host:port" or "[v6]:port" in lower case; ZS_HOST_MAX + 1 bytes. -EINVAL: something else. Logged. */

@@ -2,7 +2,6 @@
 /* The thread that follows Caddy's configuration. */
 #include "watch.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -15,11 +14,11 @@
 
 #include "admin.h"
 #include "log.h"
+#include "names.h"
 #include "origins.h"
 
 #define ROUND_SECONDS   1  /* between looks at the configuration */
 #define ADDRESSES_SHOWN 64 /* in `status`, one by one: the report has limited room */
-#define RESOLVE_SECONDS 30 /* between look-ups of unchanged names */
 
 /* An address that is or was an origin. Its id is its own for the life of the maps: connections and stored
  * objects remember it longer than this process lives. */
@@ -140,14 +139,14 @@ static void look(struct zs_watch *w)
 	int err;
 
 	if (w->named) {
-		if (time(NULL) - w->resolved >= RESOLVE_SECONDS)
+		if (time(NULL) - w->resolved >= ZS_RESOLVE_SECONDS)
 			resolve(w, &w->origins);
 		return;
 	}
 	err = zs_admin_fetch(w->o.admin, &config);
 	if (!err) {
 		changed = strcmp(config.etag, w->etag) != 0;
-		if (changed || time(NULL) - w->resolved >= RESOLVE_SECONDS) {
+		if (changed || time(NULL) - w->resolved >= ZS_RESOLVE_SECONDS) {
 			err = zs_origins_from_config(config.text, config.len, &origins);
 			if (!err)
 				resolve(w, &origins);
@@ -255,13 +254,11 @@ static json_t *enrolment_json(const struct zs_watch *w, const struct zs_warmth *
 	for (uint32_t i = 0; i < w->known_n; i++) {
 		const struct known *k = &w->known[i];
 		const struct zs_warmth *of = &warmth[k->id % ZS_WARMTH];
-		bool v4 = !memcmp(k->key.addr, "\0\0\0\0\0\0\0\0\0\0\xff\xff", 12);
-		char ip[INET6_ADDRSTRLEN], text[INET6_ADDRSTRLEN + 16];
+		char text[ZS_ORIGIN_TEXT];
 
 		if (!k->live || json_array_size(array) == ADDRESSES_SHOWN)
 			continue;
-		inet_ntop(v4 ? AF_INET : AF_INET6, k->key.addr + (v4 ? 12 : 0), ip, sizeof(ip));
-		snprintf(text, sizeof(text), v4 ? "%s:%u" : "[%s]:%u", ip, k->key.port);
+		zs_origin_text(&k->key, text);
 		json_array_append_new(array, json_pack("{s:s, s:I, s:b, s:I, s:I}", "address", text, "id",
 						       (json_int_t)k->id, "cold", of->cold != 0, "requests",
 						       (json_int_t)of->requests, "unfollowed", (json_int_t)of->unfollowed));

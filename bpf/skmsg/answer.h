@@ -9,12 +9,13 @@
  * [I4] Every pushed byte is written: windows are multiples of ZS_STEP, and the tail is popped. Pushed
  *      pages are not zeroed by the kernel.
  * [I5] The whole key is compared: usable.h.
- * [I6] Pages are reused only after a grace period that began after the index stopped naming them; the
+ * [I6] Pages are reused only after a grace period that began after the index and its front stopped naming them; the
  *      program runs inside one read-side section from look-up to the last copy.
  */
 #ifndef ZS_SKMSG_ANSWER_H
 #define ZS_SKMSG_ANSWER_H
 
+#include <zs/front.h>
 #include <zs/usable.h>
 #include "recognise.h"
 
@@ -26,37 +27,82 @@ static __always_inline struct zs_page *page_get(__u32 index)
 	return bpf_map_lookup_elem(&zs_pages, &index);
 }
 
+/* Reads what most answers need of an extent's first lines. The loads wait for nothing and are waited for by nothing,
+ * so memory delivers the lines side by side; left to the comparisons and the copy they come one by one. */
+#define LINES_AHEAD 10
+static __always_inline void lines_fetch(const struct zs_page *page)
+{
+	for (int i = 0; i < LINES_AHEAD; i++)
+		(void)*(const volatile __u64 *)&page->byte[i * 64];
+}
+
+/* Whether this page, named with this serial (0: without one), begins an object of the key in the work space. */
+ZS_SHARED int zs_page_matches(__u32 id, __u32 index, __u32 serial)
+{
+	struct zs_work *w = work_get(id);
+	struct zs_page *page = page_get(index);
+
+	if (!w || !page)
+		return 0;
+	lines_fetch(page);
+	if (!zs_object_matches(page->byte, serial, w->digest, &w->event.key, w->key_len, w->request.flags))
+		return 0;
+	w->first_page = index;
+	return 1;
+}
+
+/* The word of the front for this digest; 0: none. It may be of another digest. */
+static __always_inline __u64 front_look(const struct zs_ctl *ctl, __u64 digest)
+{
+	__u32 at = (__u32)digest & ctl->front_mask;
+	struct zs_front_line *line = bpf_map_lookup_elem(&zs_front, &at);
+
+	if (!line)
+		return 0;
+	for (__u32 i = 0; i < ZS_FRONT_WAYS; i++) {
+		__u64 word = *(volatile __u64 *)&line->word[i];
+
+		if (zs_front_matches(word, digest))
+			return word;
+	}
+	return 0;
+}
+
+/* 1: the work space has the first page of an object of its key. */
+static __always_inline int object_find(struct zs_work *w, __u32 id, const struct zs_ctl *ctl)
+{
+	__u64 word = front_look(ctl, w->digest);
+	struct zs_ref *found, ref;
+
+	if (word && zs_page_matches(id, zs_front_page(word), 0))
+		return 1;
+	found = bpf_map_lookup_elem(&zs_index, &w->digest);
+	if (!found)
+		return 0;
+	*(zs_u64_unaligned *)&ref = *(volatile zs_u64_unaligned *)found;
+	return zs_page_matches(id, ref.page, ref.serial);
+}
+
 /* Whether the object that the index names for this digest may answer the request in the work space (enum
- * zs_usable). Its first page is noted there if it may. */
+ * zs_usable). Its first page is noted there. */
 ZS_SHARED int zs_lookup(__u32 id)
 {
 	struct zs_work *w = work_get(id);
 	struct zs_ctl *ctl = zs_ctl_get();
 	struct zs_object *o;
-	struct zs_page *page;
-	struct zs_ref *found, ref;
 	__u32 bucket;
 	__u64 *generation;
-	int usable;
 
-	if (!w || !ctl)
+	if (!w || !ctl || !object_find(w, id, ctl))
 		return ZS_USABLE_NONE;
-	found = bpf_map_lookup_elem(&zs_index, &w->digest);
-	if (!found)
+	o = (struct zs_object *)page_get(w->first_page);
+	if (!o)
 		return ZS_USABLE_NONE;
-	*(zs_u64_unaligned *)&ref = *(volatile zs_u64_unaligned *)found;
-	page = page_get(ref.page);
-	if (!page || !zs_object_matches(page->byte, ref.serial, &w->event.key, w->key_len, w->request.flags))
-		return ZS_USABLE_NONE;
-	o = (struct zs_object *)page;
 	bucket = o->bucket & (ZS_GENERATIONS - 1);
 	generation = bpf_map_lookup_elem(&zs_gens, &bucket);
 	if (!generation)
 		return ZS_USABLE_NONE;
-	usable = zs_object_usable(o, (__u32)*generation, ctl->flush, ctl->heartbeat, w->event.ev.time);
-	if (usable == ZS_USABLE_YES)
-		w->first_page = ref.page;
-	return usable;
+	return zs_object_usable(o, (__u32)*generation, ctl->flush, ctl->heartbeat, w->event.ev.time);
 }
 
 /* zs_not_modified() for the object in the work space's first page. */

@@ -302,6 +302,16 @@ struct zs_ref {
 };
 ZS_ASSERT_SIZE(struct zs_ref, 8);
 
+/* Value of zs_front, at the lower half of a digest modulo the number of lines: one cache line, so that a look-up in
+ * a large set waits for memory once. A hint: most of what the index names, for the first look. A word: the upper
+ * half of a digest, then 1 + the first page; 0: empty. Nothing is named here that the index does not name, but
+ * for the moment in which the agent and a purge change the same entry. */
+#define ZS_FRONT_WAYS 8u
+struct zs_front_line {
+	__u64 word[ZS_FRONT_WAYS];
+};
+ZS_ASSERT_SIZE(struct zs_front_line, 64);
+
 #define ZS_OBJECT_MAGIC 0x7a734f42u
 
 #define ZS_OBJECT_AUTHORIZED 0x01u /* may answer requests with Authorization (RFC 9111 3.5) */
@@ -378,8 +388,10 @@ struct zs_ctl {
 	__u64 purge_seq;   /* number of the newest purge in zs_purges; from 1 */
 	__u64 purge_done;  /* of the agent: the newest one that it has carried out */
 	__u64 ports;       /* of the origins: bits ZS_PORT_BIT. A clear one: certainly no origin */
+	__u32 front_mask;  /* lines of zs_front - 1 */
+	__u32 zero;
 };
-ZS_ASSERT_SIZE(struct zs_ctl, 144);
+ZS_ASSERT_SIZE(struct zs_ctl, 152);
 
 #define ZS_PORT_BIT(port) (((port) * 0x9e3779b1u) >> 26)
 
@@ -416,7 +428,7 @@ struct zs_config_text {
 };
 ZS_ASSERT_SIZE(struct zs_config_text, ZS_CONFIG_SIZE);
 
-/* Hold-off: keyed by a digest, not recorded before `until` (boot-time ns). */
+/* Hold-off: keyed by a digest, not recorded before `until` (boot-time ns); 0: the reason is only noted. */
 struct zs_holdoff {
 	__u64 until;
 	__u32 level;  /* how often in a row; the agent doubles the time with it */

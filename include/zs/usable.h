@@ -18,13 +18,15 @@ enum zs_usable {
 /* Without an agent that lives nothing is revalidated, so nothing stale is served (RFC 5861 3). */
 #define ZS_HEARTBEAT_NS 2000000000ull
 
-/* Whether the page that the index named with this serial begins an object of this key, for a request with these
- * flags. `page` holds ZS_PAGE_SIZE bytes. */
-zs_inline int zs_object_matches(const __u8 *page, __u32 serial, const struct zs_key *key, __u32 key_len, __u32 flags)
+/* Whether the page that was named with this serial (0: without one) begins an object of this key, for a request
+ * with these flags. `page` holds ZS_PAGE_SIZE bytes. Nobody who does not know the seed can write the digest into a body
+ * that a page may hold instead. */
+zs_inline int zs_object_matches(const __u8 *page, __u32 serial, __u64 digest, const struct zs_key *key, __u32 key_len,
+				__u32 flags)
 {
 	const struct zs_object *o = (const struct zs_object *)page;
 
-	if (o->magic != ZS_OBJECT_MAGIC || o->serial != serial || o->key_len != key_len ||
+	if (o->magic != ZS_OBJECT_MAGIC || (serial && o->serial != serial) || o->digest != digest || o->key_len != key_len ||
 	    !zs_key_equal(key, page + ZS_OBJECT_KEY_OFF, key_len))
 		return 0;
 	return !(flags & ZS_REQ_AUTH) || (o->flags & ZS_OBJECT_AUTHORIZED); /* RFC 9111 3.5 */

@@ -27,7 +27,7 @@ class Enrolment(suite.Case):
             self.get_ok(client, f"/app/private/x{number}?cc=no-store")
 
     def test_cold_and_warm_again(self):
-        self.run_zs("--record-rate", "1000000", "--enrol", "adaptive")
+        self.run_zs("--record-rate", "1000000")
         client = self.http1()
         self.make_cold(client)
         before = self.zs.counters()
@@ -48,7 +48,7 @@ class Enrolment(suite.Case):
 
     def test_writes_on_unfollowed_connections(self):
         """After a successful write no older version is ever seen, whichever connection it went over."""
-        self.run_zs("--record-rate", "1000000", "--enrol", "adaptive")
+        self.run_zs("--record-rate", "1000000")
         client, other = self.http1(), self.http2()
         self.make_cold(client)
         page = "/app/written?cc=max-age%3D60"
@@ -68,7 +68,7 @@ class Enrolment(suite.Case):
 
     def test_requests_with_cookies_only(self):
         """Nothing is recorded of them, so that no response was ever judged."""
-        self.run_zs("--record-rate", "1000000", "--enrol", "adaptive")
+        self.run_zs("--record-rate", "1000000")
         client = self.http1()
         deadline = time.monotonic() + 30
         number = 0
@@ -94,7 +94,7 @@ class Enrolment(suite.Case):
             thread.start()
         for thread in threads:
             thread.join()
-        self.zs.start("--record-rate", "1000000", "--enrol", "adaptive")
+        self.zs.start("--record-rate", "1000000")
         self.addCleanup(self.zs.stop)
         writer, reader, other = self.http1(), self.http1(), self.http1()
         version = hits = 0
@@ -113,7 +113,7 @@ class Enrolment(suite.Case):
         self.assertGreater(hits, 20, self.zs.status())
 
     def test_always(self):
-        self.run_zs("--record-rate", "1000000")  # by default all connections are followed
+        self.run_zs("--record-rate", "1000000", "--enrol", "always")
         client = self.http1()
         for number in range(300):
             self.get_ok(client, f"/app/private/z{number}?cc=no-store")

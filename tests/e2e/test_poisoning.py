@@ -84,6 +84,14 @@ REFLECTED = [
     reflected("X-Forwarded-Scheme", "http" + EVIL, idea="redirect loop"),
 ]
 
+# The key has the class of the codings that are accepted, the application sees the whole field.
+CODINGS = [
+    reflected("Accept-Encoding", f"gzip, {EVIL}", idea="a coding that nobody has, beside one that everybody has"),
+    reflected("Accept-Encoding", f"{EVIL}, gzip", idea="a coding that nobody has, beside one that everybody has"),
+    reflected("Accept-Encoding", f"gzip, br;q=0.001, {EVIL};q=0", idea="weights"),
+    reflected("Accept-Encoding", f"gzip;q={EVIL}", idea="a weight that is none"),
+]
+
 OVERRIDES = [breaking(name, 404, name, "DELETE", idea="method override") for name in (
     "X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "_method")]
 
@@ -114,8 +122,10 @@ BREAKING = [
     breaking("content-type", 404, "Content-Type", "invalid"),
 ]
 
+# Fields that fill the store whatever they say, and directives of Cache-Control and Pragma that nobody knows.
 INERT = ("accept", "accept-language", "user-agent", "referer", "x-real-ip", "via", "dnt", "sec-ch-ua-mobile",
-         "sec-gpc", "sec-fetch-mode", "x-request-id", "baggage", "priority", "upgrade-insecure-requests")
+         "sec-gpc", "sec-fetch-mode", "x-request-id", "baggage", "priority", "upgrade-insecure-requests",
+         "cache-control", "pragma")
 
 # A GET with a body that the application takes parameters from.
 FAT = [
@@ -360,6 +370,9 @@ class Poisoning(suite.Case):
 
     def test_reflected_fields(self):
         self.stick(REFLECTED)
+
+    def test_accept_encoding(self):
+        self.stick(CODINGS)
 
     def test_method_override(self):
         self.stick(OVERRIDES)

@@ -172,6 +172,11 @@ class Purge(suite.Case):
         self.assertEqual(order("--tag", "odd1", "--tag", "odd0", "--state", "fresh"), [0, 1, 2, 3])
         self.assertEqual(order("--host", "localhost", "--state", "void"), [])
         self.assertEqual(order("--host", "elsewhere.example"), [])
+        self.assertEqual(order("--sort", "ttl", "--reverse", "--limit", "3"), [0, 1, 2])
+        self.assertEqual(order("--url", self.base + urls[3]), [3])
+        self.assertEqual(order("--url", self.base + urls[3], "--state", "stale"), [])
+        self.assertEqual(order("--url", self.base + urls[3] + "x"), [])
+        self.assertEqual([row["url"] for row in self.listed("--url", self.base + urls[3])], [self.base + urls[3]])
         row = self.listed("--prefix", self.base + urls[1])[0]
         self.assertEqual((row["state"], row["size"], row["status"], row["tags"]),
                          ("fresh", 299, 200, ["odd1", "listed"]))
@@ -182,8 +187,28 @@ class Purge(suite.Case):
         self.store(tagged)
         self.assertEqual(self.listed("--prefix", self.base + tagged)[0]["etag"], '"v1"')
         self.assertIn("odd1,listed", self.zs.do("list", "--prefix", prefix))
-        for args in (["--sort", "colour"], ["--state", "odd"], ["--limit", "0"], ["--host", "a/b"], ["--tag", ""]):
+        for args in (["--sort", "colour"], ["--state", "odd"], ["--limit", "0"], ["--host", "a/b"], ["--tag", ""],
+                     ["--url", "/path"], ["--all"], ["--dry-run"]):
             self.assertEqual(self.zs.call("list", *args)[0], USAGE, args)
+
+    def test_list_keys(self):
+        """What is part of a key tells variants of one URL apart; a URL finds them as its rules write it."""
+        page = f"/app/keyed/list?{LIVE}&tags=one+two"
+        for coding in ("gzip", "gzip, br", "identity"):
+            self.get_until_hit(self.client, page + "&utm_source=a", [("Accept-Encoding", coding)])
+        rows = self.listed("--url", f"{self.base}{page}&utm_source=b", "--sort", "hits")
+        origin = f"127.0.0.1:{self.world.app.port}"
+        self.assertEqual({(row["origin"], row["encodings"]) for row in rows}, {(origin, 9), (origin, 11), (origin, 8)})
+        lines = self.zs.do("list", "--url", self.base + page).splitlines()
+        self.assertEqual(lines[0].split(), ["state", "age/s", "ttl/s", "bytes", "hits", "status", "origin", "accepts",
+                                            "vary", "tags", "url"])
+        found = {tuple(line.split()[6:]) for line in lines[1:]}
+        self.assertEqual(found, {(origin, coding, "-", "one,two", self.base + page)
+                                 for coding in ("gzip", "gzip,br", "none")})
+        for line in lines[1:]:
+            state, age, ttl, size, hits, status = line.split()[:6]
+            self.assertEqual((state, size, status), ("fresh", "300", "200"), line)
+            self.assertTrue(0 <= int(age) <= 60 and 540 <= int(ttl) <= 600 and int(hits) >= 1, line)
 
 
 if __name__ == "__main__":

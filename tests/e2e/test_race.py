@@ -211,12 +211,12 @@ class Race(suite.Case):
                 self.read(client, key)
 
     def hit_at_last(self, client, number):
-        """Patient: what was purged while it was recorded may be held off for a while."""
-        for _ in range(200):
+        """What was purged, written or overtaken while it was recorded is no reason to wait."""
+        for _ in range(20):
             if self.get_ok(client, TARGETS[number]).hit:
                 return
             time.sleep(0.1)
-        self.fail(f"{TARGETS[number]}: never stored again: {self.zs.status()}")
+        self.fail(f"{TARGETS[number]}: not stored again: {self.zs.status()}")
 
     def all_happened(self, before, after):
         """What the race was about took place, as the kernel and the agent count it."""
@@ -229,10 +229,11 @@ class Race(suite.Case):
         self.assertGreater(after["agent"]["fetches"] - before["agent"]["fetches"], 10, told)
         self.assertGreaterEqual(after["counters"]["invalidated"] - before["counters"]["invalidated"],
                                 self.count["writes"], told)
-        for name in ("impossible", "events_lost"):
+        # whatever overtook a recording: every response could be stored, so no key was held off
+        for name in ("impossible", "events_lost", "held_off"):
             self.assertEqual(after["counters"][name], 0, told)
         print(f"note: {dict(sorted(self.count.items()))}, {after['agent']['fetches']} refreshes, "
-              f"{after['counters']['held_off']} held off")
+              f"{after['agent']['recorded_overtaken']} recordings overtaken")
 
 
 if __name__ == "__main__":

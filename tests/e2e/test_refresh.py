@@ -29,10 +29,11 @@ class Refresh(suite.Case):
     def test_one_fetch_per_period(self):
         self.run_zs()
         first = float(self.get_until_hit(self.http1(), TARGET).told["made"])
+        before = self.world.app.requests()[f"GET {TARGET}"]  # more than one if the agent was slow to store the first
         load = Load(self.world.caddy, self.visit, connections=4, pause=0.005)
         time.sleep(SECONDS)
         load.stop()
-        seen = self.world.app.requests()[f"GET {TARGET}"]
+        seen = 1 + self.world.app.requests()[f"GET {TARGET}"] - before
         made = sorted(self.made)
         gaps = [b - a for a, b in zip(made, made[1:])]
         told = f"fetched {seen} times, after {[round(gap, 2) for gap in gaps]} s; status: {self.zs.status()}"

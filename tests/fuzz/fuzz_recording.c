@@ -201,7 +201,7 @@ static void segment(struct zs_recordings *r, uint32_t cookie, uint64_t time, uin
 	else if (!fits)
 		expect(ends && ended_how == ZS_RECORDING_BROKEN && !heads && !wholes);
 	else if (ends)
-		expect(ended == record && ended_how != ZS_RECORDING_BROKEN);
+		expect(ended == record && (ended_how != ZS_RECORDING_BROKEN || (how & ZS_DATA_FIN)));
 	else
 		expect(!(how & ZS_DATA_FIN));
 	free(ev);

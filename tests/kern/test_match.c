@@ -116,10 +116,17 @@ static struct zs_ref ref_of(const char *target)
 	return ref;
 }
 
+static uint32_t page_of_new(const char *target)
+{
+	kern_put(target, 100, 60);
+	return ref_of(target).page;
+}
+
 static void ref_set(const char *target, struct zs_ref ref)
 {
 	uint64_t digest = zs_rig_digest(&kern.rig, target);
 
+	zs_front_drop(&kern.rig.front, digest);
 	assert_int_equal(
 		bpf_map_update_elem(kern.rig.maps.fd[ZS_MAP_index], &digest, &ref, BPF_ANY), 0);
 }
@@ -128,6 +135,7 @@ static void ref_clear(const char *target)
 {
 	uint64_t digest = zs_rig_digest(&kern.rig, target);
 
+	zs_front_drop(&kern.rig.front, digest);
 	assert_int_equal(bpf_map_delete_elem(kern.rig.maps.fd[ZS_MAP_index], &digest), 0);
 }
 
@@ -146,6 +154,48 @@ static void test_collision(void **state)
 	kern_hit("/collide/1", 2000);
 	assert_int_equal(kern_count(ZS_COUNT_hits), 1);
 	assert_int_equal(kern_count(ZS_COUNT_misses), 5);
+}
+
+/* The front names a page that is another's, no object's, or none: the index knows better. */
+static void test_front_misleads(void **state)
+{
+	const uint32_t wrong[] = {page_of_new("/other"), kern.rig.options.pages - 1, kern.rig.options.pages, ~0u - 1};
+	uint64_t digest;
+
+	(void)state;
+	kern_put("/front", 100, 60);
+	digest = zs_rig_digest(&kern.rig, "/front");
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		zs_front_put(&kern.rig.front, digest, wrong[i]);
+		kern_hit("/front", 100);
+	}
+	zs_front_drop(&kern.rig.front, digest);
+	kern_hit("/front", 100);
+	zs_front_put(&kern.rig.front, zs_rig_digest(&kern.rig, "/never"), wrong[0]);
+	kern_miss("/never");
+}
+
+/* What the front names is found without the index, and refused for the same reasons. */
+static void test_front_alone(void **state)
+{
+	struct zs_object *o;
+	uint64_t digest;
+
+	(void)state;
+	kern_put("/alone", 100, 60);
+	o = kern_object("/alone");
+	digest = zs_rig_digest(&kern.rig, "/alone");
+	assert_int_equal(bpf_map_delete_elem(kern.rig.maps.fd[ZS_MAP_index], &digest), 0);
+	kern_hit("/alone", 100);
+	o->generation++;
+	kern_miss("/alone");
+	o->generation--;
+	o->magic = 0;
+	kern_miss("/alone");
+	o->magic = ZS_OBJECT_MAGIC;
+	kern_hit("/alone", 100);
+	zs_front_drop(&kern.rig.front, digest);
+	kern_miss("/alone");
 }
 
 /* The same text, asked of another origin. */
@@ -351,6 +401,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		KERN_TEST(test_keys),	     KERN_TEST(test_key_lengths),
 		KERN_TEST(test_collision),   KERN_TEST(test_other_origin),
+		KERN_TEST(test_front_misleads), KERN_TEST(test_front_alone),
 		KERN_TEST(test_stale_ref),   KERN_TEST(test_impossible_object),
 		KERN_TEST(test_age),	     KERN_TEST(test_age_by_hand),
 		KERN_TEST(test_never_stale), KERN_TEST(test_expired_at_once),

@@ -436,6 +436,37 @@ static void test_json(void **state)
 	entry = json_array_get(array, 1);
 	assert_true(json_is_false(json_object_get(entry, "taken")));
 	assert_string_equal(json_string_value(json_object_get(entry, "reason")), "Unix socket");
+	assert_true(json_is_null(json_object_get(entry, "advice")));
+	json_decref(array);
+}
+
+/* What cannot be resolved is not taken, and is told with what to do; it stays to be looked up again. */
+static void test_json_unresolved(void **state)
+{
+	struct zs_origin_key keys[1];
+	json_t *array, *entry;
+	const char *text;
+
+	(void)state;
+	handler_read(",\"upstreams\":[{\"dial\":\"no-such-host.invalid:85\"},{\"dial\":\"127.0.0.1:1\"},"
+		     "{\"dial\":\"127.0.0.1:2\"}]");
+	assert_int_equal(zs_origins_resolve(&origins, 42, keys, 1), 1);
+	array = zs_origins_json(&origins);
+	entry = json_array_get(array, 0);
+	assert_true(json_is_false(json_object_get(entry, "taken")));
+	text = json_string_value(json_object_get(entry, "reason"));
+	assert_memory_equal(text, "its name does not resolve (", 27);
+	text = json_string_value(json_object_get(entry, "advice"));
+	assert_non_null(strstr(text, "Caddy's configuration"));
+	assert_non_null(strstr(text, "getent ahosts no-such-host.invalid)"));
+	assert_non_null(strstr(text, "every 30 s"));
+	assert_true(origins.list[0].taken);
+	entry = json_array_get(array, 1);
+	assert_true(json_is_true(json_object_get(entry, "taken")));
+	assert_true(json_is_null(json_object_get(entry, "advice")));
+	entry = json_array_get(array, 2);
+	assert_string_equal(json_string_value(json_object_get(entry, "reason")), "too many addresses");
+	assert_non_null(json_string_value(json_object_get(entry, "advice")));
 	json_decref(array);
 }
 
@@ -463,6 +494,7 @@ int main(void)
 		cmocka_unit_test(test_resolve),
 		cmocka_unit_test(test_localhost),
 		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_json_unresolved),
 		cmocka_unit_test(test_netns),
 	};
 

@@ -494,6 +494,32 @@ static void test_reasons(void **state)
 	}
 }
 
+/* Nobody may keep a key from being stored by what he sends: see policy.h. */
+static void test_by_request(void **state)
+{
+	static const struct {
+		enum zs_policy_reason reason;
+		uint32_t status;
+		bool by_request;
+	} rows[] = {
+		{ZS_POLICY_STORE, 200, false},	       {ZS_POLICY_STORE, 404, false},
+		{ZS_POLICY_METHOD, 200, true},	       {ZS_POLICY_CLOCK, 200, true},
+		{ZS_POLICY_AUTHORIZATION, 200, true},  {ZS_POLICY_ERROR_REQUEST, 404, true},
+		{ZS_POLICY_STATUS, 400, true},	       {ZS_POLICY_STATUS, 403, true},
+		{ZS_POLICY_STATUS, 429, true},	       {ZS_POLICY_STATUS, 503, true},
+		{ZS_POLICY_BYPASS_RULE, 403, true},    {ZS_POLICY_BYPASS_RULE, 200, false},
+		{ZS_POLICY_STATUS, 206, false},	       {ZS_POLICY_STATUS, 303, false},
+		{ZS_POLICY_NO_STORE, 200, false},      {ZS_POLICY_NO_FRESHNESS, 404, false},
+		{ZS_POLICY_SET_COOKIE, 301, false},    {ZS_POLICY_VARY, 200, false},
+	};
+	(void)state;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		print_message("  row %zu\n", i);
+		assert_int_equal(zs_policy_by_request(rows[i].reason, rows[i].status), rows[i].by_request);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -510,6 +536,7 @@ int main(void)
 		cmocka_unit_test(test_lifetime_max),
 		cmocka_unit_test(test_clock),
 		cmocka_unit_test(test_reasons),
+		cmocka_unit_test(test_by_request),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -217,7 +217,8 @@ static void test_kinds(void **state)
 		{"HTTP/1.1 103 E\r\n\r\n" WHOLE, 0, ZS_RECORDING_STORED},
 		{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\na\r\n" BODY "\r\n0\r\n\r\n",
 		 0, ZS_RECORDING_STORED},
-		{HEAD "012345678", ZS_DATA_FIN, ZS_RECORDING_MALFORMED},
+		{HEAD "012345678", ZS_DATA_FIN, ZS_RECORDING_BROKEN},
+		{HEAD, ZS_DATA_FIN, ZS_RECORDING_BROKEN},
 		{WHOLE "x", 0, ZS_RECORDING_MALFORMED},
 		{WHOLE WHOLE, 0, ZS_RECORDING_MALFORMED},
 		{"HTTP/1.1 200 OK\r\n\r\n" BODY, ZS_DATA_FIN, ZS_RECORDING_MALFORMED},
@@ -227,7 +228,7 @@ static void test_kinds(void **state)
 		{"HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n", 0, ZS_RECORDING_LARGE},
 		{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n", 0,
 		 ZS_RECORDING_LARGE},
-		{"", ZS_DATA_FIN, ZS_RECORDING_MALFORMED},
+		{"", ZS_DATA_FIN, ZS_RECORDING_BROKEN},
 		{"", ZS_DATA_CUT, ZS_RECORDING_LARGE},
 		{WHOLE, ZS_DATA_CUT, ZS_RECORDING_LARGE},
 	};
@@ -244,6 +245,17 @@ static void test_kinds(void **state)
 
 static void test_owner_refuses(void **state)
 {
+	static const struct {
+		int err;
+		enum zs_recording_end how;
+	} answers[] = {
+		{-EINVAL, ZS_RECORDING_REFUSED},     {-E2BIG, ZS_RECORDING_REFUSED},
+		{-EFBIG, ZS_RECORDING_REFUSED},	     {-ENOSPC, ZS_RECORDING_REFUSED},
+		{-ECANCELED, ZS_RECORDING_OVERTAKEN}, /* purged */
+		{-EEXIST, ZS_RECORDING_OVERTAKEN},    /* a younger one is there */
+		{-ESTALE, ZS_RECORDING_OVERTAKEN},    /* asked for by other rules */
+		{-ENOMEM, ZS_RECORDING_OVERTAKEN},
+	};
 	(void)state;
 	head_answer = 0;
 	asked(1, 1, 50);
@@ -253,22 +265,16 @@ static void test_owner_refuses(void **state)
 	assert_int_equal(told.heads, 1);
 	check_end(ZS_RECORDING_REFUSED);
 
-	again();
-	whole_answer = -ENOSPC;
-	asked(1, 1, 50);
-	data(0, WHOLE, strlen(WHOLE), 0);
-	assert_int_equal(told.ends, 1);
-	assert_int_equal(told.wholes, 1);
-	assert_int_equal(told.how, ZS_RECORDING_REFUSED);
-	assert_int_equal(zs_recordings_active(recordings), 0);
-
-	again();
-	whole_answer = -ECANCELED; /* purged: the next one may be stored */
-	asked(1, 1, 50);
-	data(0, WHOLE, strlen(WHOLE), 0);
-	assert_int_equal(told.wholes, 1);
-	assert_int_equal(told.how, ZS_RECORDING_BROKEN);
-	assert_int_equal(zs_recordings_active(recordings), 0);
+	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+		again();
+		whole_answer = answers[i].err;
+		asked(1, 1, 50);
+		data(0, WHOLE, strlen(WHOLE), 0);
+		assert_int_equal(told.ends, 1);
+		assert_int_equal(told.wholes, 1);
+		assert_int_equal(told.how, answers[i].how);
+		assert_int_equal(zs_recordings_active(recordings), 0);
+	}
 }
 
 /* --- bytes missing, twice, beyond ---------------------------------------------------------------
@@ -303,7 +309,7 @@ static void test_broken(void **state)
 	again(); /* a gap, and the server closed */
 	asked(1, 1, 50);
 	data(1, WHOLE + 1, strlen(WHOLE) - 1, ZS_DATA_FIN);
-	check_end(ZS_RECORDING_MALFORMED);
+	check_end(ZS_RECORDING_BROKEN);
 
 	again(); /* cut in the middle */
 	asked(1, 1, 50);

@@ -14,13 +14,17 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include <zs/front.h>
+
 #define PAGES	512u
 #define NEVER	(~0ull)
 #define KEY_LEN 40u
+#define FRONT_LINES 4u
 
 static int index_fd = -1;
 static uint8_t *pages;
 static uint64_t generations[ZS_GENERATIONS];
+static struct zs_front_line front[FRONT_LINES]; /* small: many objects share a word */
 static struct zs_store *store;
 static unsigned int graces;
 static int grace_result;
@@ -37,6 +41,7 @@ static int open_store(uint32_t count, uint32_t entries)
 {
 	struct zs_store_options o = {
 		.index_fd = index_fd,
+		.front = {.line = front, .mask = FRONT_LINES - 1},
 		.pages = pages,
 		.count = count,
 		.entries = entries,
@@ -78,12 +83,16 @@ static int begin(void **state)
 
 static int end(void **state)
 {
+	static const struct zs_front_line empty;
 	uint64_t key;
 	(void)state;
 
 	zs_store_destroy(store);
 	store = NULL;
-	/* nothing is left behind in the index */
+	/* nothing is left behind in the index and its front */
+	for (size_t i = 0; i < FRONT_LINES; i++)
+		if (memcmp(&front[i], &empty, sizeof(empty)))
+			return -1;
 	return index_fd >= 0 && !bpf_map_get_next_key(index_fd, NULL, &key);
 }
 
@@ -147,6 +156,23 @@ static int put_small(uint64_t digest)
 	return put(&o, NEVER, 0);
 }
 
+/* Whatever page the front names, the index names, too: else it could be reused under a reader's eyes. */
+static void front_sound(void)
+{
+	for (uint32_t at = 0; at < FRONT_LINES * ZS_FRONT_WAYS; at++) {
+		uint64_t word = front[at / ZS_FRONT_WAYS].word[at % ZS_FRONT_WAYS];
+		const struct zs_object *o;
+		struct zs_ref ref;
+
+		if (!word)
+			continue;
+		o = (const struct zs_object *)(pages + (size_t)zs_front_page(word) * ZS_PAGE_SIZE);
+		assert_int_equal(bpf_map_lookup_elem(index_fd, &o->digest, &ref), 0);
+		assert_int_equal(ref.page, zs_front_page(word));
+		assert_true(zs_front_matches(word, o->digest));
+	}
+}
+
 /* As the kernel would: by way of the index. Returns the first page of its extent; -1: it is not
  * there. */
 static int see(const struct object *o)
@@ -155,6 +181,7 @@ static int see(const struct object *o)
 	const struct zs_object *x;
 	const uint8_t *base;
 
+	front_sound();
 	if (bpf_map_lookup_elem(index_fd, &o->digest, &ref)) {
 		assert_null(zs_store_find(store, o->digest));
 		assert_null(zs_store_object(store, o->digest));

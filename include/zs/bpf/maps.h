@@ -71,6 +71,16 @@ struct zs_index_map {
 };
 ZS_MAP(zs_index_map, zs_index);
 
+/* The first place to look; see struct zs_front_line. */
+struct zs_front_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 16384);
+	__type(key, __u32);
+	__type(value, struct zs_front_line);
+};
+ZS_MAP(zs_front_map, zs_front);
+
 struct zs_page {
 	__u8 byte[ZS_PAGE_SIZE];
 };

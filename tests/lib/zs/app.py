@@ -10,6 +10,8 @@
     etag=VALUE    ETag, and 304 if the request has it in If-None-Match
     tags=VALUE    Surrogate-Key               lc=VALUE    Location
     lag=MS        delay, but for GET only     echo, when, inject: see careless.py
+    drip=MS       the second half of the answer comes so much after the first
+    until=SECOND  max-age up to that second of CLOCK_MONOTONIC, and an hour from then on
 
 Any other method reads its body and answers with its digest and length; `X-Status: N` in the request
 sets the status, and a 2xx or 3xx raises the version that later GETs of the same URL name.
@@ -41,6 +43,7 @@ class State:
     nonce = itertools.count(1)
     versions = Counter()
     requests = Counter()
+    arrivals = Counter()  # by tenths of a second of CLOCK_MONOTONIC
     connections = 0
     failing = False
 
@@ -91,6 +94,9 @@ def answer_read(method, target, sent, head, given, close):
         return message(304, fields, b"")
     size = int(want.get("size", 0))
     fields = ([("Cache-Control", want["cc"])] if "cc" in want else []) + careless.fields(want)
+    if "until" in want:
+        left = int(want["until"]) - time.monotonic()
+        fields.append(("Cache-Control", f"max-age={int(left) if left >= 1 else 3600}"))
     if "bin" in want:
         body = binary(target, size)
         fields += [("Content-Type", "application/octet-stream"), ("ETag", f'"{zlib.crc32(body):x}"'),
@@ -125,8 +131,9 @@ def answer_control(target):
         State.failing = target == "/_fail"
     if target == "/_reset":
         State.requests.clear()
+        State.arrivals.clear()
         State.connections = 0
-    told = {"requests": State.requests, "connections": State.connections}
+    told = {"requests": State.requests, "arrivals": State.arrivals, "connections": State.connections}
     return message(200, [("Content-Type", "application/json")], json.dumps(told).encode())
 
 
@@ -230,6 +237,7 @@ class Connection(asyncio.Protocol):
             self.transport.write(answer_control(target))
             return
         State.requests[f"{method} {target}"] += 1
+        State.arrivals[int(time.monotonic() * 10)] += 1
         self.served += 1
         close = self.served >= self.limit or "close" in parameters(target)
         if method in ("GET", "HEAD"):
@@ -238,13 +246,18 @@ class Connection(asyncio.Protocol):
             answer = answer_write(method, target, fields, body, close)
         want = parameters(target)
         delay = float(want.get("delay", want.get("lag", 0) if method == "GET" else 0)) / 1000
+        drip = float(want.get("drip", 0)) / 1000
+        self.waiting = bool(delay or drip)
         if delay:
-            self.waiting = True
-            asyncio.get_running_loop().call_later(delay, self.answer, answer, close)
+            asyncio.get_running_loop().call_later(delay, self.answer, answer, close, drip)
         else:
-            self.answer(answer, close)
+            self.answer(answer, close, drip)
 
-    def answer(self, data, close):
+    def answer(self, data, close, drip=0.0):
+        if drip:
+            self.transport.write(data[:len(data) // 2])
+            asyncio.get_running_loop().call_later(drip, self.answer, data[len(data) // 2:], close)
+            return
         self.transport.write(data)
         if close:
             self.transport.close()

@@ -71,6 +71,10 @@ class App:
         """Requests seen since reset(), as a Counter of "METHOD target"."""
         return Counter(self._control("/_log")["requests"])
 
+    def arrivals(self):
+        """Requests since reset() by the tenth of a second of CLOCK_MONOTONIC in which they came, in order."""
+        return sorted((int(tenth), count) for tenth, count in self._control("/_log")["arrivals"].items())
+
     def reset(self):
         self._control("/_reset")
 
