@@ -76,7 +76,7 @@ static int client_hop_set(struct zs_bpf *obj, const struct zs_object_options *o)
 {
 	struct bpf_program *const progs[] = {obj->progs.zs_accept, obj->progs.zs_gate, obj->progs.zs_gate_enter,
 					     obj->progs.zs_acceptor, obj->progs.zs_accept_enter,
-					     obj->progs.zs_replies};
+					     obj->progs.zs_replies, obj->progs.zs_enrol_local, obj->progs.zs_local};
 
 	if (o->client_hop)
 		return o->reuse ? client_hop_reused(o->reuse) : 0;
@@ -282,6 +282,7 @@ void zs_object_close(struct zs_bpf *obj)
 
 #define SLOT_DIALER   0u
 #define SLOT_ACCEPTOR 1u
+#define SLOT_LOCAL    2u
 #define SLOT_GATE     0u
 
 static int slot_clear(int progs_fd, uint32_t slot)
@@ -306,15 +307,17 @@ bool zs_object_client_hop(const struct zs_bpf *obj)
 /* The gate goes first and comes last: it hands requests to the other one. */
 int zs_object_accept_off(const struct zs_maps *maps)
 {
-	int err = slot_clear(maps->fd[ZS_MAP_gates], SLOT_GATE), next = slot_clear(maps->fd[ZS_MAP_progs], SLOT_ACCEPTOR);
+	int progs = maps->fd[ZS_MAP_progs], err = slot_clear(progs, SLOT_LOCAL);
 
-	return err ? err : next;
+	if (!err)
+		err = slot_clear(maps->fd[ZS_MAP_gates], SLOT_GATE);
+	return err ? err : slot_clear(progs, SLOT_ACCEPTOR);
 }
 
 int zs_object_switch_accept(const struct zs_bpf *obj, bool on)
 {
-	uint32_t acceptor = SLOT_ACCEPTOR, gate = SLOT_GATE;
-	int acceptor_fd, gate_fd;
+	uint32_t acceptor = SLOT_ACCEPTOR, gate = SLOT_GATE, local = SLOT_LOCAL;
+	int acceptor_fd, gate_fd, local_fd;
 	struct zs_maps maps;
 
 	zs_maps_of_object((struct zs_bpf *)obj, &maps);
@@ -322,8 +325,10 @@ int zs_object_switch_accept(const struct zs_bpf *obj, bool on)
 		return zs_object_accept_off(&maps);
 	acceptor_fd = bpf_program__fd(obj->progs.zs_acceptor);
 	gate_fd = bpf_program__fd(obj->progs.zs_gate);
+	local_fd = bpf_program__fd(obj->progs.zs_local);
 	if (bpf_map_update_elem(maps.fd[ZS_MAP_progs], &acceptor, &acceptor_fd, BPF_ANY) ||
-	    bpf_map_update_elem(maps.fd[ZS_MAP_gates], &gate, &gate_fd, BPF_ANY))
+	    bpf_map_update_elem(maps.fd[ZS_MAP_gates], &gate, &gate_fd, BPF_ANY) ||
+	    bpf_map_update_elem(maps.fd[ZS_MAP_progs], &local, &local_fd, BPF_ANY))
 		return -errno;
 	return 0;
 }

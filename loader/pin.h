@@ -15,7 +15,7 @@ struct zs_bpf;
 #define ZS_MAP_LIST(X)                                                                              \
 	X(socks) X(conns) X(progs) X(origins) X(warmth) X(index) X(front) X(pages) X(ctl) X(gens) X(seen) X(holdoff)   \
 	X(stop) X(events) X(counters) X(tables) X(classes) X(scopes) X(purges) X(config) X(works) X(report)              \
-	X(listeners) X(accepts) X(accepted) X(accept_ids) X(gates)
+	X(listeners) X(accepts) X(accepted) X(accept_ids) X(pairs) X(gates)
 
 enum zs_map {
 #define X(name) ZS_MAP_##name,

@@ -116,8 +116,8 @@ static __always_inline int answer_begin(struct sk_msg_md *msg, struct zs_accept 
 
 	if (!o || answer_choose(a, o, tp, ctl, msg->size) || zs_accept_answer(msg, a->cookie, 0))
 		return -1;
-	p->stage = ZS_PENDING_BEGUN;
-	a->next_write = p->seq + p->len;
+	*(volatile __u32 *)&a->next_write = p->seq + p->len; /* first: bpf/skmsg/local.bpf.c */
+	*(volatile __u32 *)&p->stage = ZS_PENDING_BEGUN;
 	answer_count(p, ctl);
 	return 0;
 }
@@ -137,10 +137,10 @@ static __always_inline int hand_back(struct sk_msg_md *msg, struct zs_accept *a)
 	struct zs_pending *p = &a->pending;
 
 	if (p->stage != ZS_PENDING_NONE) {
-		p->stage = ZS_PENDING_NONE;
 		zs_count(ZS_COUNT_handed_back);
 		if (a->state != ZS_FRAME_PASSIVE && zs_accept_push(a, 0, p->flags & ZS_REQ_HEAD ? ZS_OWED_HEAD : 0))
 			accept_passive(a);
+		*(volatile __u32 *)&p->stage = ZS_PENDING_NONE; /* last: bpf/skmsg/local.bpf.c */
 	}
 	a->read_at = bpf_ktime_get_boot_ns();
 	return to_server(msg, a->cookie);

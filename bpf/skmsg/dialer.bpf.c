@@ -250,6 +250,10 @@ int zs_dialer(struct sk_msg_md *msg)
 	c = bpf_sk_storage_get(&zs_conns, sk, 0, 0);
 	if (!c)
 		return SK_PASS;
+	if (c->local) {
+		bpf_tail_call(msg, &zs_progs, 2);
+		return SK_PASS;
+	}
 	tcp_look(msg, &v);
 	fence_sent(c, ctl, &v);
 	begins = c->state == ZS_FRAME_HEAD;

@@ -50,6 +50,61 @@ static __always_inline struct zs_listener *listener_find(struct bpf_sock_ops *op
 	return bpf_map_lookup_elem(&zs_listeners, &key);
 }
 
+/* 0: a connection of this host with itself, as its dialer's program will look it up. Each word is pinned, or the compiler
+ * joins loads that the verifier wants apart. */
+static __always_inline int pair_key(struct bpf_sock_ops *ops, struct zs_pair_key *pair)
+{
+	__u32 *addr = (__u32 *)pair->addr, *local, a = 0, b = 0, c = bpf_htonl(0xffff), d;
+	struct zs_origin_key key;
+
+	if (!listener_key(ops, &key))
+		return -1;
+	local = (__u32 *)key.addr;
+	if (ops->family == 2 /* AF_INET */) {
+		d = ops->remote_ip4;
+		zs_pin(d);
+	} else {
+		a = ops->remote_ip6[0];
+		zs_pin(a);
+		b = ops->remote_ip6[1];
+		zs_pin(b);
+		c = ops->remote_ip6[2];
+		zs_pin(c);
+		d = ops->remote_ip6[3];
+		zs_pin(d);
+	}
+	if (a != local[0] || b != local[1] || c != local[2] || d != local[3])
+		return -1;
+	addr[0] = a;
+	addr[1] = b;
+	addr[2] = c;
+	addr[3] = d;
+	pair->netns = key.netns;
+	pair->listener = key.port;
+	pair->dialer = bpf_ntohl(ops->remote_port); /* network order, in the word's high half */
+	return 0;
+}
+
+static __always_inline void pair_begin(struct bpf_sock_ops *ops, __u64 cookie)
+{
+	struct zs_pair_key pair = {0};
+
+	if (!pair_key(ops, &pair))
+		bpf_map_update_elem(&zs_pairs, &pair, &cookie, BPF_ANY);
+}
+
+static __always_inline void pair_end(struct bpf_sock_ops *ops, __u64 cookie)
+{
+	struct zs_pair_key pair = {0};
+	__u64 *there;
+
+	if (pair_key(ops, &pair))
+		return;
+	there = bpf_map_lookup_elem(&zs_pairs, &pair);
+	if (there && *there == cookie)
+		bpf_map_delete_elem(&zs_pairs, &pair);
+}
+
 static __always_inline int accept_begin(struct bpf_sock_ops *ops, struct bpf_sock *sk, const struct zs_listener *l)
 {
 	__u64 cookie = bpf_get_socket_cookie(ops);
@@ -70,6 +125,8 @@ static __always_inline int accept_begin(struct bpf_sock_ops *ops, struct bpf_soc
 		bpf_map_delete_elem(&zs_accepted, &cookie);
 		return -1;
 	}
+	if (l->flags & ZS_LISTENER_LOCAL)
+		pair_begin(ops, cookie);
 	return 0;
 }
 
@@ -103,6 +160,7 @@ static __always_inline void closed(struct bpf_sock_ops *ops)
 		accept_void(a->owing[(a->first + n) & (ZS_OWED_MAX - 1)].voids, ctl);
 	}
 	bpf_map_delete_elem(&zs_accepted, &cookie);
+	pair_end(ops, cookie);
 }
 
 SEC("sockops")

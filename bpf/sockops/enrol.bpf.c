@@ -102,6 +102,76 @@ static __always_inline void enrol(struct bpf_sock_ops *ops)
 	zs_count(ZS_COUNT_enrolled);
 }
 
+/* The listener that this address is one of: its own, or any address of this host's. A connection whose two addresses are
+ * the same stays on this host. */
+static __always_inline struct zs_listener *listener_dialled(struct bpf_sock_ops *ops)
+{
+	struct zs_origin_key key;
+	__u32 *addr = (__u32 *)key.addr, here;
+	struct zs_listener *l;
+	int same;
+
+	if (!origin_key(ops, &key))
+		return NULL;
+	if (ops->family == 2 /* AF_INET */) {
+		here = ops->local_ip4;
+		zs_pin(here);
+		same = here == addr[3];
+	} else {
+		here = ops->local_ip6[0];
+		zs_pin(here); /* or the compiler joins loads that the verifier wants apart */
+		same = here == addr[0];
+		here = ops->local_ip6[1];
+		zs_pin(here);
+		same &= here == addr[1];
+		here = ops->local_ip6[2];
+		zs_pin(here);
+		same &= here == addr[2];
+		here = ops->local_ip6[3];
+		zs_pin(here);
+		same &= here == addr[3];
+	}
+	if (!same)
+		return NULL;
+	l = bpf_map_lookup_elem(&zs_listeners, &key);
+	if (l)
+		return l;
+	__builtin_memset(key.addr, 0, sizeof(key.addr));
+	return bpf_map_lookup_elem(&zs_listeners, &key);
+}
+
+/* Nothing is kept of it but what zs_local needs: the acceptor's programs frame both directions. */
+static __always_inline void enrol_local(struct bpf_sock_ops *ops)
+{
+	struct bpf_sock *sk = ops->sk;
+	struct zs_listener *l;
+	struct zs_conn *conn;
+	__u64 cookie;
+
+	if (!sk)
+		return;
+	l = listener_dialled(ops);
+	if (!l || !(l->flags & ZS_LISTENER_LOCAL))
+		return;
+	cookie = bpf_get_socket_cookie(ops);
+	conn = bpf_sk_storage_get(&zs_conns, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (conn) {
+		conn->cookie = cookie;
+		conn->origin = l->origin;
+		conn->local = 1;
+	}
+	zs_count(conn && !bpf_sock_hash_update(ops, &zs_socks, &cookie, BPF_NOEXIST) ? ZS_COUNT_enrolled : ZS_COUNT_not_enrolled);
+}
+
+/* On the cgroups of processes that dial Caddy. */
+SEC("sockops")
+int zs_enrol_local(struct bpf_sock_ops *ops)
+{
+	if (ops->op == BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB)
+		enrol_local(ops);
+	return 1;
+}
+
 SEC("sockops")
 int zs_enrol(struct bpf_sock_ops *ops)
 {

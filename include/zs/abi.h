@@ -119,9 +119,10 @@ struct zs_conn {
 	__u32 unfollowed;  /* not enrolled: the watcher looks for unsafe requests, nothing is answered */
 	__u32 expects;     /* of an unfollowed one: the first segment of a response is to come */
 	__u32 unseen;      /* of an unfollowed one: bytes went out while nobody looked, and no final response has begun since */
-	__u32 zero;
+	__u32 local;       /* of a process in another cgroup, to a listener of Caddy's: only cookie, origin and acceptor count */
+	__u64 acceptor;    /* cookie of its other end; 0: not found yet */
 };
-ZS_ASSERT_SIZE(struct zs_conn, 96);
+ZS_ASSERT_SIZE(struct zs_conn, 104);
 
 #define ZS_UNSAFE_ANY (~0u) /* zs_conn.unsafe: of a target that could not be told: success voids everything */
 
@@ -129,6 +130,7 @@ ZS_ASSERT_SIZE(struct zs_conn, 96);
 
 /* Value of zs_listeners; its key is a local address of Caddy's as struct zs_origin_key has it, :: for a wildcard. */
 #define ZS_LISTENER_REMOTE 0x01u /* accepted connections are followed, and answered */
+#define ZS_LISTENER_LOCAL  0x02u /* dialers in the cgroups attached to are answered, too: both ends are followed */
 struct zs_listener {
 	__u32 origin;     /* id, as zs_origin's */
 	__u32 flags;      /* ZS_LISTENER_* */
@@ -136,6 +138,15 @@ struct zs_listener {
 	__u32 zero;
 };
 ZS_ASSERT_SIZE(struct zs_listener, 16);
+
+/* Key of zs_pairs: a connection of this host with itself, both of whose addresses are the same. Ports in host byte order. */
+struct zs_pair_key {
+	__u8 addr[16];
+	__u64 netns;
+	__u32 dialer;
+	__u32 listener;
+};
+ZS_ASSERT_SIZE(struct zs_pair_key, 32);
 
 #define ZS_OWED_MAX 8u /* requests outstanding on a connection that are told apart; power of two */
 #define ZS_ACCEPT_MAX (65536u + ZS_ANSWER_HEAD_MAX) /* head and body of an answer on an acceptor, bytes */
@@ -208,7 +219,7 @@ struct zs_accept {
 	__u32 unsafe;     /* of a passive one: unsafe requests that may be outstanding; 2: for good */
 	__u32 tunnel;     /* of a passive one: no HTTP any more */
 	__u32 turn;       /* requests that came when nothing was owed */
-	__u32 zero;
+	__u32 framed;     /* next_read once all that belongs to it is written: for readers without the lock */
 	struct zs_owed owing[ZS_OWED_MAX];
 	struct zs_pending pending;
 };

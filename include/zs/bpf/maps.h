@@ -238,6 +238,16 @@ struct zs_accept_ids_map {
 };
 ZS_MAP(zs_accept_ids_map, zs_accept_ids);
 
+/* The acceptor's cookie, for dialers of this host. */
+struct zs_pairs_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, struct zs_pair_key);
+	__type(value, __u64);
+};
+ZS_MAP(zs_pairs_map, zs_pairs);
+
 /* Slot 0: what zs_gate_enter calls. Empty: every chunk passes. */
 struct zs_gates_map {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
