@@ -26,7 +26,8 @@ static __always_inline struct zs_object *pending_object(const struct zs_pending 
 	return o && o->magic == ZS_OBJECT_MAGIC && o->serial == p->serial ? o : NULL;
 }
 
-/* [A1] once more: what the gate saw may have changed. 0: p->from and p->len are the answer, and there is room for it. */
+/* What the gate saw may have changed, but not that nothing was owed: what is owed now came behind, and the server has not
+ * seen it. 0: p->from and p->len are the answer, and there is room for it. */
 static __always_inline int answer_choose(struct zs_accept *a, const struct zs_object *o, const struct tcp_sock *tp,
 					 const struct zs_ctl *ctl, __u32 size)
 {
@@ -35,8 +36,8 @@ static __always_inline int answer_choose(struct zs_accept *a, const struct zs_ob
 	__u64 *generation = bpf_map_lookup_elem(&zs_gens, &bucket);
 	struct choice c;
 
-	if (!generation || ctl->paused || size != p->request_len || a->owed || a->reply != ZS_REPLY_HEAD ||
-	    a->next_write != write_seq)
+	if (!generation || ctl->paused || size != p->request_len || a->state == ZS_FRAME_PASSIVE ||
+	    a->reply != ZS_REPLY_HEAD || a->next_write != write_seq)
 		return -1;
 	p->now = bpf_ktime_get_boot_ns();
 	if (zs_object_usable(o, (__u32)*generation, ctl->flush, ctl->heartbeat, p->now) != ZS_USABLE_YES)
@@ -138,7 +139,7 @@ static __always_inline int hand_back(struct sk_msg_md *msg, struct zs_accept *a)
 
 	if (p->stage != ZS_PENDING_NONE) {
 		zs_count(ZS_COUNT_handed_back);
-		if (a->state != ZS_FRAME_PASSIVE && zs_accept_push(a, 0, p->flags & ZS_REQ_HEAD ? ZS_OWED_HEAD : 0))
+		if (a->state != ZS_FRAME_PASSIVE && zs_accept_push_first(a, p->flags & ZS_REQ_HEAD ? ZS_OWED_HEAD : 0))
 			accept_passive(a);
 		*(volatile __u32 *)&p->stage = ZS_PENDING_NONE; /* last: bpf/skmsg/local.bpf.c */
 	}

@@ -32,6 +32,21 @@ zs_inline int zs_accept_push(struct zs_accept *a, __u32 voids, __u32 flags)
 	return 0;
 }
 
+/* A hit goes to the server after all: when it was noted nothing was owed, and what is owed now came behind it. */
+zs_inline int zs_accept_push_first(struct zs_accept *a, __u32 flags)
+{
+	struct zs_owed *o;
+
+	if (a->owed >= ZS_OWED_MAX)
+		return -1;
+	a->first--;
+	a->owed++;
+	o = zs_accept_oldest(a);
+	o->voids = 0;
+	o->flags = flags;
+	return 0;
+}
+
 /* The oldest one has had its whole response. */
 zs_inline void zs_accept_pop(struct zs_accept *a)
 {

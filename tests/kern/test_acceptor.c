@@ -192,7 +192,6 @@ static void test_pipelines(void **state)
 		client_settle();
 		client_ask("GET", 'l', 50);
 		client_take();
-		if (getenv("ZS_TRACE")) print_message("round %d n %u passive %llu fenced %llu hits %llu behind %llu\n", round, n, (unsigned long long)kern_count(ZS_COUNT_passive), (unsigned long long)kern_count(ZS_COUNT_fenced), (unsigned long long)kern_count(ZS_COUNT_remote_hits), (unsigned long long)kern_count(ZS_COUNT_behind));
 	}
 	assert_true(kern_count(ZS_COUNT_remote_hits) > 100);
 	assert_true(kern_count(ZS_COUNT_behind) > 10);
