@@ -55,8 +55,11 @@ static int programs_attach(struct zs_rig *rig)
 		rig->replies = bpf_program__attach_cgroup(rig->obj->progs.zs_replies, fd);
 		rig->accept = bpf_program__attach_cgroup(rig->obj->progs.zs_accept, fd);
 	}
+	if (rig->options.local)
+		rig->enrol_local = bpf_program__attach_cgroup(rig->obj->progs.zs_enrol_local, fd);
 	close(fd);
-	if (!rig->recorder || !rig->watcher || !rig->enrol || (rig->options.client_hop && (!rig->replies || !rig->accept)))
+	if (!rig->recorder || !rig->watcher || !rig->enrol || (rig->options.client_hop && (!rig->replies || !rig->accept)) ||
+	    (rig->options.local && !rig->enrol_local))
 		return -errno;
 	return zs_rig_gate(rig, rig->options.client_hop);
 }
@@ -123,6 +126,8 @@ int zs_rig_listen(struct zs_rig *rig, bool on, bool any, uint32_t pass_after)
 	struct zs_origin_key key = rig->origin;
 	int fd = rig->maps.fd[ZS_MAP_listeners];
 
+	if (rig->options.local)
+		value.flags |= ZS_LISTENER_LOCAL;
 	if (any)
 		memset(key.addr, 0, sizeof(key.addr));
 	if (on)
@@ -221,6 +226,7 @@ void zs_rig_close(struct zs_rig *rig)
 	bpf_link__destroy(rig->watcher);
 	bpf_link__destroy(rig->accept);
 	bpf_link__destroy(rig->replies);
+	bpf_link__destroy(rig->enrol_local);
 	zs_object_close(rig->obj);
 	if (rig->home[0])
 		zs_cgroup_enter(rig->home, 0);

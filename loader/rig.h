@@ -24,6 +24,7 @@ struct zs_rig_options {
 	uint32_t pages;   /* of the store; 0: 8192 */
 	uint32_t entries; /* objects at most; 0: 4096 */
 	bool client_hop;  /* the listener is no origin, but a listener of Caddy's: zs_rig_listen() */
+	bool local;       /* and its dialers are answered at their own sendmsg */
 };
 
 struct zs_rig {
@@ -32,7 +33,7 @@ struct zs_rig {
 	enum zs_rig_family family;
 	struct zs_rig_options options; /* defaults filled in */
 	struct zs_bpf *obj;
-	struct bpf_link *enrol, *recorder, *watcher, *accept, *replies;
+	struct bpf_link *enrol, *recorder, *watcher, *accept, *replies, *enrol_local;
 	struct zs_maps maps;
 	struct zs_ctl *ctl;
 	uint64_t *generations;
