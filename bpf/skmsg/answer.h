@@ -95,8 +95,7 @@ __attribute__((noinline)) int zs_window_fill(struct sk_msg_md *msg, __u32 first,
 		page = page_get(first + at / ZS_PAGE_SIZE);
 		if (!page)
 			break;
-		*(struct words8 *)(data + done) =
-			*(struct words8 *)&page->byte[at & (ZS_PAGE_SIZE - ZS_STEP)];
+		words8_copy(data + done, &page->byte[at & (ZS_PAGE_SIZE - ZS_STEP)]);
 		done += ZS_STEP;
 	}
 	return done;

@@ -59,7 +59,7 @@ __attribute__((noinline)) int zs_head_copy(struct sk_msg_md *msg, __u32 id)
 	for (int i = 0; i < ZS_HEAD_MAX / 64; i++, off += 64) {
 		if (data + off + 64 > end)
 			break;
-		*(struct words8 *)&w->request.head[off & (ZS_HEAD_MAX - 1)] = *(struct words8 *)(data + off);
+		words8_copy(&w->request.head[off & (ZS_HEAD_MAX - 1)], data + off);
 	}
 	off = opaque(w, off);
 	for (int i = 0; i < 7; i++, off += 8) {
