@@ -288,9 +288,13 @@ class Log(suite.Case):
         """The pid of the process that writes the log."""
         run = self.zs.process.pid
         with open(f"/proc/{run}/task/{run}/children", encoding="ascii") as children:
-            for pid in children.read().split():
+            pids = children.read().split()
+        for pid in pids:
+            try:
                 if os.readlink(f"/proc/{pid}/fd/1") == str(self.log):
                     return int(pid)
+            except OSError:  # it is just ending
+                pass
         return None
 
     def test_rotation(self):
@@ -334,6 +338,12 @@ class Log(suite.Case):
         first = self.logger()
         os.kill(first, signal.SIGKILL)
         procs.wait_until("another process", lambda: self.logger() not in (None, first), 10)
+        logged = self.logged()[0]
+
+        def reads():
+            self.get_ok(client, "/logged/text")
+            return self.logged()[0] > logged
+        procs.wait_until("it reads", reads, 10)
         time.sleep(0.3)
         before = len(lines(self.log))
         for _ in range(5):
