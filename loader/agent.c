@@ -273,6 +273,7 @@ static void signals_set(void)
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGHUP, SIG_IGN); /* may go to the whole unit, for the log's sake */
 }
 
 int zs_agent_run(const struct zs_maps *maps, const struct zs_agent_options *options, pid_t parent, int ready_fd)

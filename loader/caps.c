@@ -135,6 +135,19 @@ static const char *leftover(void)
 	return NULL;
 }
 
+#define FDS_MOST 1024
+void zs_fds_keep(const int *keep, size_t n)
+{
+	for (int fd = STDERR_FILENO + 1; fd < FDS_MOST; fd++) {
+		bool kept = false;
+
+		for (size_t i = 0; i < n; i++)
+			kept |= keep[i] == fd;
+		if (!kept)
+			close(fd);
+	}
+}
+
 int zs_caps_drop(const char *user)
 {
 	bool change = user || !geteuid();

@@ -25,4 +25,8 @@ int zs_caps_missing(char *text, size_t size);
  * -ENOENT: no such user; -EINVAL: that user is root; -EPERM: not allowed, or the check failed. */
 int zs_caps_drop(const char *user);
 
+/* Closes every file descriptor above stderr but the `n` in `keep`: for a process that is about to read what it should
+ * not be trusted with. */
+void zs_fds_keep(const int *keep, size_t n);
+
 #endif

@@ -82,6 +82,7 @@ static void restart_warn(const struct zs_config *a, const struct zs_config *b)
 			    a->fetch_rate != b->fetch_rate || a->fetch_concurrency != b->fetch_concurrency ||
 			    a->lifetime_max != b->lifetime_max || a->refresh != b->refresh ||
 			    !a->admin != !b->admin || (a->admin && strcmp(a->admin, b->admin)) ||
+			    !a->log != !b->log || (a->log && strcmp(a->log, b->log)) ||
 			    !a->user != !b->user || (a->user && strcmp(a->user, b->user));
 	size_t i = 0;
 

@@ -4,6 +4,7 @@
  * but attach and detach; the agent reads what the network sent and has none.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,10 +21,12 @@
 
 #include "agent.h"
 #include "attach.h"
+#include "caps.h"
 #include "cgroup.h"
 #include "command.h"
 #include "config_text.h"
 #include "log.h"
+#include "logger.h"
 #include "origins.h"
 #include "plan.h"
 #include "selftest.h"
@@ -44,31 +47,27 @@ struct supervisor {
 	struct zs_maps maps;
 	int signals;
 	int lock; /* of the instance's directory, for as long as we run */
+	bool terminal; /* we have a controlling one */
 	pid_t agent;
+	struct zs_logger logger;
 };
 
 /* The maps that the agent works on. The others, and the programs, could be turned against the host by an
  * agent that somebody has taken over: whoever holds a sockops program's fd may attach it elsewhere. */
-static bool for_agent(const struct zs_maps *maps, int fd)
+static void agent_fds_keep(const struct zs_maps *maps, int ready)
 {
 	static const enum zs_map theirs[] = {
 		ZS_MAP_origins, ZS_MAP_index, ZS_MAP_front, ZS_MAP_pages, ZS_MAP_ctl, ZS_MAP_gens,
 		ZS_MAP_holdoff, ZS_MAP_stop, ZS_MAP_events, ZS_MAP_counters, ZS_MAP_report,
 		ZS_MAP_warmth, ZS_MAP_tables, ZS_MAP_classes, ZS_MAP_scopes, ZS_MAP_config, ZS_MAP_purges,
 	};
+	int keep[ZS_MAPS + 1];
+	size_t n = 0;
 
-	for (size_t i = 0; i < sizeof(theirs) / sizeof(theirs[0]); i++)
-		if (maps->fd[theirs[i]] == fd)
-			return true;
-	return false;
-}
-
-#define FDS_MOST 1024
-static void fds_keep(const struct zs_maps *maps, int ready)
-{
-	for (int fd = STDERR_FILENO + 1; fd < FDS_MOST; fd++)
-		if (fd != ready && !for_agent(maps, fd))
-			close(fd);
+	for (; n < sizeof(theirs) / sizeof(theirs[0]); n++)
+		keep[n] = maps->fd[theirs[n]];
+	keep[n++] = ready;
+	zs_fds_keep(keep, n);
 }
 
 static int agent_spawn(struct supervisor *s)
@@ -96,7 +95,7 @@ static int agent_spawn(struct supervisor *s)
 	if (s->agent < 0)
 		return -errno;
 	if (!s->agent) {
-		fds_keep(&s->maps, fds[1]);
+		agent_fds_keep(&s->maps, fds[1]);
 		sigemptyset(&none);
 		sigprocmask(SIG_SETMASK, &none, NULL);
 		_exit(zs_agent_run(&s->maps, &options, parent, fds[1]) ? 1 : 0);
@@ -136,7 +135,7 @@ static int agent_restart(struct supervisor *s)
 	return err ? err : agent_spawn(s);
 }
 
-/* A signal that ends us: its number; 0: none within the time. */
+/* The number of a signal; 0: none within the time. */
 static int signal_wait(struct supervisor *s, int ms)
 {
 	struct pollfd p = {.fd = s->signals, .events = POLLIN};
@@ -147,13 +146,24 @@ static int signal_wait(struct supervisor *s, int ms)
 	return info.ssi_signo == SIGCHLD ? 0 : (int)info.ssi_signo;
 }
 
+/* A hang-up ends us if it was our terminal's. Services get it from log rotation. */
+static bool is_over(struct supervisor *s, int ms)
+{
+	int number = signal_wait(s, ms);
+
+	if (number != SIGHUP || s->terminal)
+		return number != 0;
+	zs_logger_reopen(&s->logger);
+	return false;
+}
+
 /* Until a signal comes, somebody else detaches, or the cgroup is gone. */
 static int supervise(struct supervisor *s)
 {
 	int pause = RESTART_MS_LEAST, status;
 	uint64_t cgroup;
 
-	while (!signal_wait(s, WATCH_MS)) {
+	while (!is_over(s, WATCH_MS)) {
 		int err = zs_attached_cgroup(&s->instance, &cgroup);
 
 		if (err == -ENOENT) {
@@ -169,19 +179,25 @@ static int supervise(struct supervisor *s)
 				 WIFSIGNALED(status) ? "signal" : "exit",
 				 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), pause);
 			s->agent = 0;
-			if (signal_wait(s, pause))
+			if (is_over(s, pause))
 				return 0;
 			if (agent_restart(s))
 				zs_error("the agent did not start");
 			pause = pause * 2 < RESTART_MS_MOST ? pause * 2 : RESTART_MS_MOST;
 		}
+		zs_logger_check(&s->logger);
 	}
 	return 0;
 }
 
 static int signals_take(struct supervisor *s)
 {
+	int tty = open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC);
 	sigset_t set;
+
+	s->terminal = tty >= 0;
+	if (s->terminal)
+		close(tty);
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
@@ -210,8 +226,11 @@ static int lane_check(void)
 
 static int run_attached(struct supervisor *s)
 {
-	int err = agent_spawn(s);
+	struct zs_ctl *ctl = zs_ctl_map(&s->maps);
+	int err = ctl ? zs_logger_start(&s->logger, &s->maps, ctl, s->o->user) : -errno;
 
+	if (!err)
+		err = agent_spawn(s);
 	if (err) {
 		zs_error("the agent did not start; see the lines above");
 	} else {
@@ -308,17 +327,22 @@ static int run(struct supervisor *s)
 		code = zs_command_instance(s->o, true, &s->instance);
 	if (code)
 		return code;
-	err = lane_check();
+	err = zs_logger_open(&s->logger, s->o->log);
+	if (!err)
+		err = lane_check();
 	if (!err)
 		err = signals_take(s);
 	if (!err)
 		err = attach_locked(s, cgroup, &obj);
-	if (err)
+	if (err) {
+		zs_logger_end(&s->logger);
 		return zs_exit_of(err);
+	}
 	zs_info("attached to %s", cgroup);
 	zs_maps_of_object(obj, &s->maps);
 	err = run_attached(s);
 	undone = detach_locked(s);
+	zs_logger_end(&s->logger); /* last: nothing is answered any more */
 	zs_object_close(obj);
 	if (!undone)
 		zs_info("detached");
@@ -335,6 +359,7 @@ static void config_merge(const struct zs_config *c, struct zs_options *o)
 		o->member = c->member;
 	TAKE(ADMIN, admin)
 	TAKE(USER, user)
+	TAKE(LOG, log)
 	TAKE(STORE_SIZE, store_size)
 	TAKE(MAX_OBJECTS, max_objects)
 	TAKE(MAX_OBJECT, max_object)

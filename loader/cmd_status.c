@@ -122,7 +122,7 @@ static void enrolment_print(const json_t *enrolment)
 		if (cold || number(of, "unfollowed"))
 			printf("  %-28s %s; connections not enrolled so far: %" JSON_INTEGER_FORMAT "\n",
 			       json_string_value(json_object_get(of, "address")),
-			       cold ? "cold: one new connection in 32 is enrolled" : "warm: every new connection is enrolled",
+			       cold ? "cold: one new connection in 128 is enrolled" : "warm: every new connection is enrolled",
 			       number(of, "unfollowed"));
 	}
 }

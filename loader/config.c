@@ -103,6 +103,7 @@ void zs_config_free(struct zs_config *config)
 {
 	free(config->admin);
 	free(config->user);
+	free(config->log);
 	list_free(config->origins);
 	list_free(config->inert);
 	list_free(config->vary);

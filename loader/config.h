@@ -62,6 +62,7 @@ struct zs_config {
 	uint32_t given;
 	char *admin; /* null: default */
 	char *user;  /* null: default */
+	char *log;   /* null: none; "-": stdout */
 	char *origins[ZS_LIST_MAX + 1];
 	char *inert[ZS_LIST_MAX + 1];
 	char *vary[ZS_VARY_FIELDS + 1];

@@ -95,6 +95,18 @@ int zs_take_user(struct zs_config_taker *t, struct zs_piece *v)
 	return t->config->user ? 0 : -ENOMEM;
 }
 
+int zs_take_log(struct zs_config_taker *t, struct zs_piece *v)
+{
+	struct zs_piece word;
+
+	if (zs_piece_only(v, &word))
+		return -EINVAL;
+	if (!zs_piece_is(&word, "-") && word.text[0] != '/')
+		return zs_piece_error(&word, "neither an absolute path nor -; write /var/log/zeroserve/access.log");
+	t->config->log = strndup(word.text, word.len);
+	return t->config->log ? 0 : -ENOMEM;
+}
+
 int zs_take_store_size(struct zs_config_taker *t, struct zs_piece *v)
 {
 	return size(v, 1 << 20, 64ull << 30, &t->config->store_size);

@@ -21,6 +21,16 @@ static const struct zs_verb verbs[] = {
 	{"doctor", "", "Test live what this kernel must do, and say what to do where it does not", "",
 	 zs_cmd_doctor},
 	{"list", "[OPTIONS]", "List what is stored", "ls", zs_cmd_list},
+	{"log", "[-f] [--limit N]",
+	 "Print answered requests in the format of Caddy's access log\n\n"
+	 "  zs-load log -f | jq -r '[.status, .zeroserve.result, .request.host + .request.uri] | @tsv'\n\n"
+	 "One line of JSON per request that was answered, from now on: those of one second, or as long as -f or --limit\n"
+	 "say. Nothing is kept while nobody reads. The fields are those of Caddy's access log, so that what reads that\n"
+	 "log reads this; \"zeroserve\" tells result (hit, stale, not modified), age, ttl (both in seconds) and lane.\n"
+	 "Credentials are redacted. On the lane \"upstream\" the request is the one that Caddy sent to its upstream, and\n"
+	 "remote_ip is what Caddy put into X-Forwarded-For. There is one reader at a time: while `run --log FILE` writes\n"
+	 "a log, read that file. Hits that come faster than they can be written are missing, and counted in log_lost",
+	 "o", zs_cmd_log},
 	{"purge", "(--url URL | --prefix URL | --host HOST | --tag TAG... | --all) [--soft] [--dry-run]",
 	 "Make stored responses void, from the very next request on", "ps", zs_cmd_purge},
 	{"explain", "URL [OPTIONS]", "Say what would happen to a GET now, and why", "Fx", zs_cmd_explain},
@@ -60,7 +70,7 @@ static int cmd_help(const struct zs_options *o)
 	printf("usage: zs-load [--instance NAME] [--bpffs DIR] [--json] [-v|-q] COMMAND [OPTIONS]\n\n"
 	       "  sudo zs-load run --unit caddy.service     answer what Caddy's upstreams may be spared\n\n");
 	for (const struct zs_verb *v = verbs; v->name; v++)
-		printf("  %-12s %s\n", v->name, v->sentence);
+		printf("  %-12s %.*s\n", v->name, (int)strcspn(v->sentence, "\n"), v->sentence);
 	printf("\nExit codes: 0 ok, 1 failed, 2 usage, 3 not attached, 4 unit or cgroup not found,\n"
 	       "            5 the kernel lacks something, 6 no permission, 7 attached but degraded\n");
 	return ZS_EXIT_OK;

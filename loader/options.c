@@ -28,7 +28,7 @@ enum {
 	OPT_CGROUP, OPT_ADMIN, OPT_USER, OPT_ORIGIN, OPT_INERT, OPT_STORE, OPT_OBJECT, OPT_RECORD,
 	OPT_FETCH, OPT_CONCURRENCY, OPT_CONFIG, OPT_OBJECTS, OPT_ENROL, OPT_HEADER, OPT_CONNECT, OPT_CACERT, OPT_INSECURE,
 	OPT_RATE, OPT_AT_ONCE, OPT_NO_REFRESH, OPT_URL, OPT_ALL,
-	OPT_PREFIX, OPT_HOST, OPT_TAG, OPT_SOFT, OPT_DRY_RUN, OPT_SORT, OPT_STATE, OPT_REVERSE, OPT_LIMIT,
+	OPT_PREFIX, OPT_HOST, OPT_TAG, OPT_SOFT, OPT_DRY_RUN, OPT_SORT, OPT_STATE, OPT_REVERSE, OPT_LIMIT, OPT_LOG, OPT_FOLLOW,
 };
 
 static const struct option_info infos[] = {
@@ -53,6 +53,7 @@ static const struct option_info infos[] = {
 	{"fetch-rate", 'r', OPT_FETCH, "N", "background fetches per second at most (default 50)"},
 	{"fetch-concurrency", 'r', OPT_CONCURRENCY, "N", "background fetches at once (default 8)"},
 	{"enrol", 'r', OPT_ENROL, "WHICH", "connections to follow: adaptive (default), those to origins worth it; or always, all"},
+	{"log", 'r', OPT_LOG, "FILE|-", "append a line per answered request to a file; -: stdout (see: help log)"},
 	{"no-refresh", 'r', OPT_NO_REFRESH, NULL, "no background fetches"},
 	{"url", 's', OPT_URL, "URL", "what is stored for this URL"},
 	{"prefix", 's', OPT_PREFIX, "URL", "what is stored for URLs that begin so"},
@@ -71,6 +72,8 @@ static const struct option_info infos[] = {
 	{"state", 'l', OPT_STATE, "STATE", "only what is fresh, stale, expired or void"},
 	{"reverse", 'l', OPT_REVERSE, NULL, "the other way round"},
 	{"limit", 'l', OPT_LIMIT, "N", "the first N only"},
+	{"follow", 'o', OPT_FOLLOW, NULL, "until interrupted, not for a second only (-f)"},
+	{"limit", 'o', OPT_LIMIT, "N", "until N requests were answered"},
 };
 #define INFOS (sizeof(infos) / sizeof(infos[0]))
 
@@ -151,6 +154,7 @@ static uint32_t given(int id)
 	switch (id) {
 	case OPT_ADMIN: return ZS_GIVEN(ADMIN);
 	case OPT_USER: return ZS_GIVEN(USER);
+	case OPT_LOG: return ZS_GIVEN(LOG);
 	case OPT_ORIGIN: return ZS_GIVEN(ORIGIN);
 	case OPT_STORE: return ZS_GIVEN(STORE_SIZE);
 	case OPT_OBJECTS: return ZS_GIVEN(MAX_OBJECTS);
@@ -177,6 +181,8 @@ static int apply(struct zs_options *o, const struct option_info *info, const cha
 	case OPT_CONFIG: o->config = arg; return 0;
 	case OPT_ADMIN: o->admin = arg; return 0;
 	case OPT_USER: o->user = arg; return 0;
+	case OPT_LOG: o->log = arg; return 0;
+	case OPT_FOLLOW: o->follow = true; return 0;
 	case OPT_ORIGIN: return list_add(o->origins, info->name, arg);
 	case OPT_INERT: return list_add(o->inert, info->name, arg);
 	case OPT_STORE: return number(info->name, arg, 1 << 20, 64ull << 30, &o->store_size);
@@ -211,6 +217,7 @@ static int apply(struct zs_options *o, const struct option_info *info, const cha
 /* One round of getopt: up to the first word that is no option ("+" in the short options). */
 static int round_parse(int argc, char **argv, const struct zs_verb *verb, struct zs_options *o, bool *help)
 {
+	const char *letters = !verb ? "+:vqhj" : strchr(verb->accepts, 'o') ? ":vqhjf" : ":vqhj";
 	struct option table[INFOS + 1] = {{0}};
 	int n = 0, id;
 
@@ -220,7 +227,7 @@ static int round_parse(int argc, char **argv, const struct zs_verb *verb, struct
 						     infos[i].arg ? required_argument : no_argument, NULL,
 						     infos[i].id};
 	opterr = 0;
-	while ((id = getopt_long(argc, argv, verb ? ":vqhj" : "+:vqhj", table, NULL)) != -1) {
+	while ((id = getopt_long(argc, argv, letters, table, NULL)) != -1) {
 		if (id == '?' || id == ':') {
 			zs_error("%s '%s'%s%s; see: zs-load help%s%s",
 				 id == ':' ? "missing value for" : "unknown option", argv[optind - 1],
@@ -234,6 +241,8 @@ static int round_parse(int argc, char **argv, const struct zs_verb *verb, struct
 			id = OPT_QUIET;
 		else if (id == 'j')
 			id = OPT_JSON;
+		else if (id == 'f')
+			id = OPT_FOLLOW;
 		if (id == 'h' || id == OPT_HELP) {
 			*help = true;
 			continue;

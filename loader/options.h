@@ -33,6 +33,7 @@ struct zs_options {
 	const char *config; /* null: the default file, if there is one */
 	const char *admin;
 	const char *user;
+	const char *log; /* null: none; "-": stdout */
 	const char *origins[ZS_LIST_MAX + 1]; /* null-terminated */
 	const char *inert[ZS_LIST_MAX + 1];   /* null-terminated */
 	uint64_t store_size;                  /* bytes */
@@ -57,6 +58,8 @@ struct zs_options {
 	const char *state;
 	bool reverse;
 	uint64_t limit; /* 0: none */
+	/* log */
+	bool follow;
 	/* check-config */
 	const char *file; /* the one word behind the verb; null: none */
 	/* explain, warm */
@@ -71,7 +74,7 @@ struct zs_options {
 struct zs_verb {
 	const char *name;
 	const char *args;     /* for the usage line */
-	const char *sentence;
+	const char *sentence; /* without its period; what stands behind a line feed is for the verb's own help only */
 	const char *accepts;  /* letters of the options that it takes, see options.c; F: one word, a file or URL */
 	int (*run)(const struct zs_options *options); /* returns an enum zs_exit */
 };
@@ -93,6 +96,7 @@ int zs_cmd_status(const struct zs_options *options);
 int zs_cmd_pause(const struct zs_options *options);
 int zs_cmd_resume(const struct zs_options *options);
 int zs_cmd_doctor(const struct zs_options *options);
+int zs_cmd_log(const struct zs_options *options);
 int zs_cmd_list(const struct zs_options *options);
 int zs_cmd_purge(const struct zs_options *options);
 int zs_cmd_check_config(const struct zs_options *options);

@@ -4,8 +4,8 @@
  * response, and the message goes to the sender's own receive queue.
  *
  * [I3] Everything that can fail comes before the redirect, and is undone by one pop of what was pushed;
- *      the request is intact until then. Behind the redirect stands only a pop that ends at the message's
- *      end, which needs no memory (v6.18 net/core/filter.c, bpf_msg_pop_data).
+ *      the request is intact until then. Behind the redirect stands only what may fail without harm (the log),
+ *      and a pop that ends at the message's end, which needs no memory (v6.18 net/core/filter.c, bpf_msg_pop_data).
  * [I4] Every pushed byte is written: windows are multiples of ZS_STEP, and the tail is popped. Pushed
  *      pages are not zeroed by the kernel.
  * [I5] The whole key is compared: usable.h.
@@ -17,15 +17,9 @@
 
 #include <zs/front.h>
 #include <zs/usable.h>
-#include "recognise.h"
+#include "hit.h"
 
-#define NS_PER_S 1000000000ull
 #define SECONDS_MAX 99999999ull /* what eight digits hold; longer lifetimes are stored capped */
-
-static __always_inline struct zs_page *page_get(__u32 index)
-{
-	return bpf_map_lookup_elem(&zs_pages, &index);
-}
 
 /* Reads what most answers need of an extent's first lines. The loads wait for nothing and are waited for by nothing,
  * so memory delivers the lines side by side; left to the comparisons and the copy they come one by one. */
@@ -147,8 +141,7 @@ ZS_SHARED int zs_window_fill(struct sk_msg_md *msg, __u32 first, __u32 from, __u
 		page = page_get(first + at / ZS_PAGE_SIZE);
 		if (!page)
 			break;
-		*(struct words8 *)(data + done) =
-			*(struct words8 *)&page->byte[at & (ZS_PAGE_SIZE - ZS_STEP)];
+		words8_copy(data + done, &page->byte[at & (ZS_PAGE_SIZE - ZS_STEP)]);
 		done += ZS_STEP;
 	}
 	return done;
@@ -274,14 +267,6 @@ static __always_inline void count_hit(const struct zs_object *o, __u64 now, int 
 		zs_count(ZS_COUNT_stale_hits);
 }
 
-/* Whole seconds, rounded down: -1 from the moment on at which it is stale. */
-static __always_inline __s64 ttl_seconds(const struct zs_object *o, __u64 now)
-{
-	if (now < o->fresh_until)
-		return (o->fresh_until - now) / NS_PER_S;
-	return -1 - (__s64)((now - o->fresh_until) / NS_PER_S);
-}
-
 /* Turns the message into the response (`validated`: a 304) and sends it back. 0: done. -1: the message is as
  * it was. */
 ZS_SHARED int zs_answer(struct sk_msg_md *msg, __u32 id, __u64 cookie, int validated)
@@ -314,6 +299,8 @@ ZS_SHARED int zs_answer(struct sk_msg_md *msg, __u32 id, __u64 cookie, int valid
 			zs_count(ZS_COUNT_impossible);
 		return -1;
 	}
+	if (ctl->logging)
+		zs_hit_log(msg, id, ZS_LANE_UPSTREAM, validated);
 	if (bpf_msg_pop_data(msg, c.len, total - c.len + request_len, 0))
 		zs_count(ZS_COUNT_impossible);
 	__sync_fetch_and_add(&o->hits, 1);

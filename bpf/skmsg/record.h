@@ -47,7 +47,7 @@ static __always_inline void head_to_event(struct zs_work *w)
 	for (__u32 off = 0; off < ZS_HEAD_MAX; off += 64) {
 		if (off >= w->request.head_len)
 			break;
-		*(struct words8 *)&w->event.head[off] = *(struct words8 *)&w->request.head[off];
+		words8_copy(&w->event.head[off], &w->request.head[off]);
 	}
 }
 

@@ -55,6 +55,10 @@
 
 #define ZS_RECORD_CHUNK  16384u              /* payload bytes per event at most */
 
+#define ZS_HITS_SIZE     (4u << 20)          /* bytes of the log's ring */
+#define ZS_HITS_WAKE     (ZS_HITS_SIZE / 8)  /* the reader is woken when so much waits */
+#define ZS_HIT_HEAD_MAX  2048u               /* bytes of a logged answer's head */
+
 /* --- origins --------------------------------------------------------------------------------- */
 
 /* The address that Caddy dials. IPv4 stands as ::ffff:a.b.c.d. Port in host byte order. */
@@ -399,10 +403,11 @@ struct zs_ctl {
 	__u64 purge_seq;   /* number of the newest purge in zs_purges; from 1 */
 	__u64 purge_done;  /* of the agent: the newest one that it has carried out */
 	__u64 ports;       /* of the origins: bits ZS_PORT_BIT. A clear one: certainly no origin */
+	__u64 logging;     /* boot-time ns until which hits are logged; its reader renews it. 0: off */
+	__u32 log_reader;  /* pid of the one reader of zs_hits; 0: none */
 	__u32 front_mask;  /* lines of zs_front - 1 */
-	__u32 zero;
 };
-ZS_ASSERT_SIZE(struct zs_ctl, 152);
+ZS_ASSERT_SIZE(struct zs_ctl, 160);
 
 #define ZS_PORT_BIT(port) (((port) * 0x9e3779b1u) >> 26)
 
@@ -500,6 +505,39 @@ struct zs_event_refresh {
 	struct zs_ref ref;
 };
 ZS_ASSERT_SIZE(struct zs_event_refresh, 48);
+
+/* Where a hit was answered, which decides who the visitor is. */
+enum zs_lane {
+	ZS_LANE_UPSTREAM = 0,  /* on Caddy's own connection to an origin: the visitor is not a peer */
+	ZS_LANE_CLIENT,        /* on a connection that Caddy accepted: the visitor is `remote` */
+	ZS_LANE_CLIENT_DIALER, /* on a local connection to Caddy, at its dialer: the visitor is `local` */
+};
+
+#define ZS_HIT_NOT_MODIFIED 1u /* answered with 304 */
+#define ZS_HIT_STALE        2u /* answered stale while the agent revalidates */
+
+/* Of the ring zs_hits: a request that was answered. `bytes` holds the request's head, request_len bytes, and at the
+ * next multiple of ZS_STEP the beginning of the answer's, answer_len bytes; the event ends there. */
+struct zs_event_hit {
+	__u64 time;        /* boot-time ns at which the request was recognised */
+	__u64 done;        /* the same, when the answer was certain */
+	__s64 age;         /* seconds */
+	__s64 ttl;         /* seconds; negative: stale for so long */
+	__u32 origin;
+	__u32 body_len;    /* bytes that were sent: 0 for HEAD and 304 */
+	__u16 status;
+	__u16 flags;       /* ZS_HIT_* */
+	__u16 lane;        /* enum zs_lane */
+	__u16 request_len;
+	__u16 answer_len;
+	__u16 head_len;    /* of the answer's whole head: more than answer_len if it was cut */
+	__u16 local_port;  /* of the socket that it was answered on */
+	__u16 remote_port;
+	__u8 local[16];    /* likewise; IPv4 stands as ::ffff:a.b.c.d */
+	__u8 remote[16];
+	__u8 bytes[ZS_HEAD_MAX + ZS_HIT_HEAD_MAX];
+};
+ZS_ASSERT_SIZE(struct zs_event_hit, 88 + ZS_HEAD_MAX + ZS_HIT_HEAD_MAX);
 
 /* --- report ---------------------------------------------------------------------------------- */
 

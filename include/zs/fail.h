@@ -17,7 +17,8 @@ enum zs_fail {
 	ZS_FAIL_REDIRECT, /* the socket is not found */
 	ZS_FAIL_REFRESH,  /* the ring has no room for: the wish for a refresh, */
 	ZS_FAIL_ANNOUNCE, /*                           a recording's beginning, */
-	ZS_FAIL_PAYLOAD,  /*                           a recorded segment */
+	ZS_FAIL_PAYLOAD,  /*                           a recorded segment, */
+	ZS_FAIL_HIT,      /*                           a hit to be logged */
 	ZS_FAIL_PULL,     /* + n: window n of the answer cannot be brought into view */
 	ZS_FAIL_FILL = ZS_FAIL_PULL + ZS_WINDOWS_MAX, /* + n: nor written whole */
 	ZS_FAILS = ZS_FAIL_FILL + ZS_WINDOWS_MAX,

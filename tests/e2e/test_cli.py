@@ -12,7 +12,7 @@ from zs import suite
 from zs.loader import BINARY
 
 OK, FAILED, USAGE, NOT_ATTACHED, NO_TARGET, NO_KERNEL, NO_PERMISSION, DEGRADED = range(8)
-VERBS = ("run", "attach", "detach", "status", "pause", "resume", "doctor", "list", "purge",
+VERBS = ("run", "attach", "detach", "status", "pause", "resume", "doctor", "list", "log", "purge",
          "check-config", "version", "help")
 NOBODY = 65534
 

@@ -24,6 +24,7 @@ static const char *const fragments[] = {
 	"origin = ",
 	"admin = ",
 	"user = ",
+	"log = /",
 	"store-size = ",
 	"max-objects = ",
 	"max-object = ",

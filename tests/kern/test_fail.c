@@ -209,6 +209,23 @@ static void test_refresh_lost(void **state)
 	assert_int_equal(kern_count(ZS_COUNT_events_lost), TRIES);
 }
 
+/* A hit that cannot be logged is a hit. */
+static void test_hit_lost(void **state)
+{
+	(void)state;
+	kern.rig.ctl->logging = zs_boot_ns() + 600 * ZS_NS;
+	fault_begin(ZS_FAIL_HIT);
+	answers(SMALL, SMALL_LEN);
+	answers(LARGE, LARGE_LEN);
+	assert_int_equal(kern_count(ZS_COUNT_log_lost), 2 * TRIES);
+	assert_int_equal(kern_count(ZS_COUNT_logged), 0);
+	fault_end();
+	answers(SMALL, SMALL_LEN);
+	assert_int_equal(kern_count(ZS_COUNT_logged), TRIES);
+	assert_int_equal(kern_count(ZS_COUNT_log_lost), 2 * TRIES);
+	kern.rig.ctl->logging = 0;
+}
+
 /* What cannot be announced is not copied either, and recorded at the next try. */
 static void test_announce_lost(void **state)
 {
@@ -256,6 +273,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_answer),	 TEST(test_windows),	   TEST(test_no_work_space),
 		TEST(test_refresh_lost), TEST(test_announce_lost), TEST(test_payload_lost),
+		TEST(test_hit_lost),
 	};
 	const struct CMUnitTest last[] = {KERN_LAST};
 	int failed = cmocka_run_group_tests(tests, kern_open_v4, kern_close);

@@ -137,6 +137,7 @@ static void test_defaults(void **state)
 		assert_int_equal(config.rule_count, 0);
 		assert_null(config.admin);
 		assert_null(config.user);
+		assert_null(config.log);
 		assert_null(config.origins[0]);
 		assert_null(config.inert[0]);
 		assert_null(config.vary[0]);
@@ -160,6 +161,7 @@ static void test_global(void **state)
 	     "origin\t=\tlocalhost:9002 ; third\n"
 	     "admin = unix//run/caddy.sock\n"
 	     "user = zero_serve-1\n"
+	     "log = /var/log/zs.log\n"
 	     "store-size = 2G\n"
 	     "max-objects = 1000000\n"
 	     "max-object = 1M\n"
@@ -178,6 +180,7 @@ static void test_global(void **state)
 	assert_null(config.origins[3]);
 	assert_string_equal(config.admin, "unix//run/caddy.sock");
 	assert_string_equal(config.user, "zero_serve-1");
+	assert_string_equal(config.log, "/var/log/zs.log");
 	assert_int_equal(config.store_size, 2ull << 30);
 	assert_int_equal(config.max_objects, 1000000);
 	assert_int_equal(config.max_object, 1 << 20);
@@ -195,7 +198,7 @@ static void test_global(void **state)
 	assert_string_equal(config.vary[0], "accept-language");
 	assert_string_equal(config.vary[1], "origin");
 	assert_null(config.vary[2]);
-	assert_int_equal(config.given, ZS_GIVEN(ORIGIN) | ZS_GIVEN(ADMIN) | ZS_GIVEN(USER) |
+	assert_int_equal(config.given, ZS_GIVEN(ORIGIN) | ZS_GIVEN(ADMIN) | ZS_GIVEN(USER) | ZS_GIVEN(LOG) |
 					       ZS_GIVEN(STORE_SIZE) | ZS_GIVEN(MAX_OBJECTS) |
 					       ZS_GIVEN(MAX_OBJECT) | ZS_GIVEN(RECORD_RATE) |
 					       ZS_GIVEN(FETCH_RATE) | ZS_GIVEN(FETCH_CONCURRENCY) |
@@ -224,6 +227,8 @@ static void test_global_bad(void **state)
 		{"origin = a,b:2", 10, "not a host name"},
 		{"admin = a b", 11, "one word too many"},
 		{"admin = a\"b", 10, "'\"': must not stand in an address"},
+		{"log = zs.log", 7, "neither an absolute path nor -"},
+		{"log = /a /b", 10, "one word too many"},
 		{"user = root;x", 12, "';': must not stand in a user's name"},
 		{"store-size = 1023K", 14, "not a size from 1M to 64G"},
 		{"store-size = 65G", 14, "not a size"},
@@ -292,7 +297,7 @@ static void test_global_bad(void **state)
 static void test_twice(void **state)
 {
 	static const char *const once[] = {
-		"admin = a:1",	  "user = a",	      "store-size = 1M", "max-objects = 5",
+		"admin = a:1",	  "user = a",	      "log = -",	    "store-size = 1M", "max-objects = 5",
 		"max-object = 5", "record-rate = 5",  "fetch-rate = 5",	 "fetch-concurrency = 5",
 		"refresh = no",	  "lifetime-max = 5", "vary = x"};
 	static const char *const of_rule[] = {

@@ -146,6 +146,13 @@ struct zs_events_map {
 };
 ZS_MAP(zs_events_map, zs_events);
 
+/* Answered requests, for the log: struct zs_event_hit. */
+struct zs_hits_map {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, ZS_HITS_SIZE);
+};
+ZS_MAP(zs_hits_map, zs_hits);
+
 struct zs_counters_map {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, ZS_COUNTERS);
@@ -281,6 +288,7 @@ struct zs_work {
 	struct zs_query query;
 	struct zs_request request;
 	struct zs_event_request event;
+	struct zs_event_hit hit;
 };
 
 struct zs_work_map {
