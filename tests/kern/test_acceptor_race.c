@@ -107,6 +107,7 @@ static void fails_at(uint32_t step)
 	const struct zs_object_options o = {.reuse = &kern.rig.maps, .fail_at = step, .client_hop = true};
 
 	real_programs();
+	alarm(KERN_SECONDS); /* the verifier takes seconds of a busy machine */
 	assert_int_equal(zs_object_load(&o, &faulty), 0);
 	assert_int_equal(zs_object_switch_accept(faulty, true), 0);
 	client_store('l', 40000); /* loading has voided what was stored */
