@@ -59,13 +59,30 @@ static json_t *text_json(char *text)
 	return json_string("");
 }
 
+/* Whether an object has no members but these, written between blanks. */
+static bool has_only(const json_t *object, const char *members)
+{
+	const char *member;
+	char between[32];
+	json_t *value;
+
+	json_object_foreach((json_t *)object, member, value)
+	{
+		snprintf(between, sizeof(between), " %.24s ", member);
+		if (!strstr(members, between))
+			return false;
+	}
+	return true;
+}
+
 /* The routes within, if the route has nothing else. */
 static const json_t *within(const json_t *route)
 {
 	const json_t *handle = json_object_get(route, "handle"), *only = json_array_get(handle, 0);
 	const char *name = json_string_value(json_object_get(only, "handler"));
 
-	if (json_array_size(handle) != 1 || !name || strcmp(name, "subroute") || json_object_get(only, "errors"))
+	if (json_array_size(handle) != 1 || !name || strcmp(name, "subroute") ||
+	    !has_only(route, " match handle terminal group @id ") || !has_only(only, " handler routes @id "))
 		return NULL;
 	return json_object_get(only, "routes");
 }
@@ -78,8 +95,10 @@ static void one_list(const struct list *l, const json_t *route, const char *plac
 	json_t *entry;
 
 	snprintf(w.at, sizeof(w.at), "%s", place);
-	if (way)
+	if (way) {
+		way->groups_open = true; /* who knows which routes came before */
 		zs_walk_route(&w, way, route);
+	}
 	snprintf(text, sizeof(text), "%s", match);
 	entry = json_pack("{s:s, s:o, s:b}", "route", place, "match", text_json(text), "eligible", !w.refused);
 	if (w.refused)
