@@ -77,6 +77,8 @@ static int agent_spawn(struct supervisor *s)
 		.user = s->o->user,
 		.admin = s->o->admin,
 		.origins = s->o->origins,
+		.listeners = s->o->listeners,
+		.allowed = s->o->allowed,
 		.max_body = (uint32_t)s->o->max_object,
 		.lifetime_max = (uint32_t)s->o->lifetime_max,
 		.record_rate = (uint32_t)s->o->record_rate,
@@ -347,6 +349,12 @@ static void config_merge(const struct zs_config *c, struct zs_options *o)
 		o->no_refresh = !c->refresh;
 	if (from & ZS_GIVEN(ORIGIN))
 		memcpy(o->origins, c->origins, sizeof(o->origins));
+	if (from & ZS_GIVEN(LISTENER))
+		memcpy(o->listeners, c->listeners, sizeof(o->listeners));
+	if (from & ZS_GIVEN(DIALER))
+		memcpy(o->dialers, c->dialers, sizeof(o->dialers));
+	if (from & ZS_GIVEN(ALLOW_HANDLER))
+		memcpy(o->allowed, c->allowed, sizeof(o->allowed));
 }
 
 /* The configuration file, if there is one, into s and into `merged`. 0 or an exit code. */

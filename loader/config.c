@@ -104,6 +104,9 @@ void zs_config_free(struct zs_config *config)
 	free(config->admin);
 	free(config->user);
 	list_free(config->origins);
+	list_free(config->listeners);
+	list_free(config->dialers);
+	list_free(config->allowed);
 	list_free(config->inert);
 	list_free(config->vary);
 	free(config->rules);

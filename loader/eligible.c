@@ -120,6 +120,18 @@ void zs_eligible_destroy(struct zs_eligible *e)
 	free(e);
 }
 
+const char *zs_eligible_allow_refusal(const char *name)
+{
+	static const char *const containers[] = {"subroute", "invoke", "reverse_proxy", "intercept", "tls"};
+
+	if (!strcmp(name, "authentication"))
+		return "decides who may see a response, and an answer by the kernel would not ask it";
+	for (size_t i = 0; i < sizeof(containers) / sizeof(containers[0]); i++)
+		if (!strcmp(name, containers[i]))
+			return "is looked at anyway, for what it contains";
+	return NULL;
+}
+
 /* --- the walk -------------------------------------------------------------------------------- */
 
 void zs_walk_refuse(struct zs_walk *w, const char *format, ...)

@@ -35,6 +35,9 @@ struct zs_eligible_request {
 int zs_eligible_create(json_t *config, const char *const *allowed, struct zs_eligible **out);
 void zs_eligible_destroy(struct zs_eligible *eligible);
 
+/* Why the operator cannot take the responsibility for something of that name (static), or null. */
+const char *zs_eligible_allow_refusal(const char *name);
+
 /* Whether the server of that name in apps.http.servers may have kernel answers at all, whatever the request. On
  * false, `why` (ZS_ELIGIBLE_WHY bytes) says why not; else it is untouched. Whether a listener speaks TLS is
  * listeners.h's question. */
