@@ -14,6 +14,7 @@
 #include <bpf/libbpf.h>
 #include <jansson.h>
 
+#include "agent_listener.h"
 #include "agent_purge.h"
 #include "budget.h"
 #include "caps.h"
@@ -410,6 +411,20 @@ static int origin_address(void *user, uint32_t id, struct zs_origin_key *out)
 	return a->watch ? zs_watch_address(a->watch, id, out) : -ENOENT;
 }
 
+static bool origin_listener(void *user, uint32_t id)
+{
+	struct agent *a = user;
+
+	return a->watch && zs_watch_listener(a->watch, id);
+}
+
+static bool origin_eligible(void *user, const struct zs_asked *asked, bool query_open)
+{
+	struct agent *a = user;
+
+	return a->watch && zs_agent_listener_allows(a->watch, asked, query_open);
+}
+
 struct slot_search {
 	uint32_t slot;
 	bool found;
@@ -482,6 +497,8 @@ static int parts_create(struct agent *a)
 		.maps = a->maps,
 		.ctl = a->ctl,
 		.origin = origin_address,
+		.listener = origin_listener,
+		.eligible = origin_eligible,
 		.user = a,
 		.max_body = a->o.max_body,
 		.lifetime_max = a->o.lifetime_max,
@@ -507,6 +524,8 @@ static int connections_create(struct agent *a)
 	struct zs_watch_options watch = {
 		.admin = a->o.admin,
 		.origins = a->o.origins,
+		.listeners = a->o.listeners,
+		.allowed = a->o.allowed,
 		.maps = a->maps,
 		.ctl = a->ctl,
 	};

@@ -14,10 +14,12 @@
 #include <bpf/bpf.h>
 
 #include "admin.h"
+#include "clock.h"
 #include "log.h"
 #include "origins.h"
 
-#define ROUND_SECONDS   1  /* between looks at the configuration */
+#define ROUND_MS        1000 /* between looks at the configuration */
+#define FRONT_MS        500  /* likewise, and for the answer, with a listener opted in: a second for both */
 #define ADDRESSES_SHOWN 64 /* in `status`, one by one: the report has limited room */
 #define RESOLVE_SECONDS 30 /* between look-ups of unchanged names */
 
@@ -36,6 +38,7 @@ struct zs_watch {
 	pthread_cond_t wake;
 	bool stop;
 	struct zs_origins origins;
+	struct zs_front *front;
 	struct known known[ZS_ORIGINS_MAX];
 	uint32_t known_n;
 	char etag[128];
@@ -130,35 +133,76 @@ static void resolve(struct zs_watch *w, struct zs_origins *origins)
 	pthread_mutex_unlock(&w->lock);
 }
 
-/* One look at the admin API. An API that does not answer leaves everything as it is: Caddy may be about
- * to restart. */
-static void look(struct zs_watch *w)
+/* What listeners are judged by. Null: an API that does not answer may be an API that is waiting for the new
+ * configuration to take over. */
+static int front_update(struct zs_watch *w, const struct zs_admin_config *config)
 {
-	struct zs_admin_config config;
-	struct zs_origins origins = {0};
-	bool changed;
+	json_t *json = NULL;
 	int err;
 
-	if (w->named) {
-		if (time(NULL) - w->resolved >= RESOLVE_SECONDS)
-			resolve(w, &w->origins);
-		return;
+	if (config) {
+		json = json_loadb(config->text, config->len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+		if (!json)
+			return -EINVAL;
 	}
-	err = zs_admin_fetch(w->o.admin, &config);
-	if (!err) {
-		changed = strcmp(config.etag, w->etag) != 0;
-		if (changed || time(NULL) - w->resolved >= RESOLVE_SECONDS) {
-			err = zs_origins_from_config(config.text, config.len, &origins);
-			if (!err)
-				resolve(w, &origins);
-		}
+	pthread_mutex_lock(&w->lock);
+	err = zs_front_config(w->front, json, zs_boot_ns());
+	pthread_mutex_unlock(&w->lock);
+	json_decref(json);
+	return err;
+}
+
+static int config_take(struct zs_watch *w, const struct zs_admin_config *config)
+{
+	bool changed = strcmp(config->etag, w->etag) != 0;
+	struct zs_origins origins = {0};
+	int err = 0;
+
+	if (changed || !zs_front_known(w->front))
+		err = front_update(w, config);
+	if (!err && !w->named && (changed || time(NULL) - w->resolved >= RESOLVE_SECONDS)) {
+		err = zs_origins_from_config(config->text, config->len, &origins);
 		if (!err)
-			memcpy(w->etag, config.etag, sizeof(w->etag));
+			resolve(w, &origins);
+	}
+	if (!err)
+		memcpy(w->etag, config->etag, sizeof(w->etag));
+	return err;
+}
+
+/* One look at the admin API. An API that does not answer leaves the origins as they are: Caddy may be about
+ * to restart. Of listeners nothing is answered then. */
+static void look(struct zs_watch *w)
+{
+	bool front = zs_front_wanted(w->front);
+	struct zs_admin_config config;
+	int err;
+
+	if (w->named && time(NULL) - w->resolved >= RESOLVE_SECONDS)
+		resolve(w, &w->origins);
+	if (w->named && !front)
+		return;
+	err = front ? zs_admin_fetch_within(w->o.admin, FRONT_MS, &config) : zs_admin_fetch(w->o.admin, &config);
+	if (!err) {
+		err = config_take(w, &config);
 		zs_admin_config_free(&config);
 	}
+	if (err && front)
+		front_update(w, NULL);
 	pthread_mutex_lock(&w->lock);
 	w->admin_error = err;
 	pthread_mutex_unlock(&w->lock);
+}
+
+static void until_set(struct timespec *until, unsigned int ms)
+{
+	clock_gettime(CLOCK_REALTIME, until);
+	until->tv_sec += ms / 1000;
+	until->tv_nsec += ms % 1000 * 1000000l;
+	if (until->tv_nsec >= 1000000000l) {
+		until->tv_nsec -= 1000000000l;
+		until->tv_sec++;
+	}
 }
 
 static void *watch_main(void *arg)
@@ -168,8 +212,7 @@ static void *watch_main(void *arg)
 
 	pthread_mutex_lock(&w->lock);
 	while (!w->stop) {
-		clock_gettime(CLOCK_REALTIME, &until);
-		until.tv_sec += ROUND_SECONDS;
+		until_set(&until, zs_front_wanted(w->front) ? FRONT_MS : ROUND_MS);
 		pthread_cond_timedwait(&w->wake, &w->lock, &until);
 		if (w->stop)
 			break;
@@ -193,6 +236,21 @@ static int named_add(struct zs_watch *w)
 	return 0;
 }
 
+static int front_create(struct zs_watch *w)
+{
+	struct zs_front_options options = {
+		.listeners = w->o.listeners,
+		.allowed = w->o.allowed,
+		.ctl = w->o.ctl,
+		.netns = w->o.netns,
+		.put = w->o.listener_put,
+		.remove = w->o.listener_remove,
+		.user = w->o.user,
+	};
+
+	return zs_front_create(&options, &w->front);
+}
+
 int zs_watch_start(const struct zs_watch_options *options, struct zs_watch **out)
 {
 	struct zs_watch *w = calloc(1, sizeof(*w));
@@ -204,12 +262,15 @@ int zs_watch_start(const struct zs_watch_options *options, struct zs_watch **out
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->wake, NULL);
 	err = named_add(w);
+	if (!err)
+		err = front_create(w);
 	if (!err) {
 		known_load(w);
 		look(w);
 		err = -pthread_create(&w->thread, NULL, watch_main, w);
 	}
 	if (err) {
+		zs_front_destroy(w->front);
 		zs_origins_free(&w->origins);
 		free(w);
 		return err;
@@ -227,15 +288,17 @@ void zs_watch_stop(struct zs_watch *w)
 	pthread_cond_signal(&w->wake);
 	pthread_mutex_unlock(&w->lock);
 	pthread_join(w->thread, NULL);
+	zs_front_destroy(w->front);
 	zs_origins_free(&w->origins);
 	free(w);
 }
 
 int zs_watch_address(struct zs_watch *w, uint32_t id, struct zs_origin_key *out)
 {
-	int err = -ENOENT;
+	int err;
 
 	pthread_mutex_lock(&w->lock);
+	err = zs_front_address(w->front, id, out);
 	for (uint32_t i = 0; i < w->known_n; i++) {
 		if (w->known[i].id != id || !w->known[i].live)
 			continue;
@@ -245,6 +308,29 @@ int zs_watch_address(struct zs_watch *w, uint32_t id, struct zs_origin_key *out)
 	}
 	pthread_mutex_unlock(&w->lock);
 	return err;
+}
+
+bool zs_watch_listener(struct zs_watch *w, uint32_t id)
+{
+	bool yes;
+
+	pthread_mutex_lock(&w->lock);
+	yes = zs_front_is(w->front, id);
+	pthread_mutex_unlock(&w->lock);
+	return yes;
+}
+
+bool zs_watch_eligible(struct zs_watch *w, uint32_t id, const struct zs_eligible_request *request, uint64_t asked,
+		       char *why)
+{
+	bool upstream = false, yes;
+
+	pthread_mutex_lock(&w->lock);
+	for (uint32_t i = 0; !upstream && i < w->known_n; i++)
+		upstream = w->known[i].id == id;
+	yes = upstream || zs_front_eligible(w->front, id, request, asked, why);
+	pthread_mutex_unlock(&w->lock);
+	return yes;
 }
 
 /* {address, id, cold, requests, unfollowed} of every address in the kernel's map. Under the lock. */
@@ -274,9 +360,10 @@ json_t *zs_watch_json(struct zs_watch *w, const struct zs_warmth *warmth)
 	json_t *json;
 
 	pthread_mutex_lock(&w->lock);
-	json = json_pack("{s:o, s:o, s:{s:b, s:s}}", "origins", zs_origins_json(&w->origins), "enrolment",
-			 enrolment_json(w, warmth), "admin", "asked", !w->named, "state",
-			 w->named ? "not asked: origins were given"
+	json = json_pack("{s:o, s:o, s:o, s:{s:b, s:s}}", "origins", zs_origins_json(&w->origins), "enrolment",
+			 enrolment_json(w, warmth), "front", zs_front_json(w->front), "admin", "asked",
+			 !w->named || zs_front_wanted(w->front), "state",
+			 w->named && !zs_front_wanted(w->front) ? "not asked: origins were given"
 				  : (w->admin_error ? strerror(-w->admin_error) : "ok"));
 	pthread_mutex_unlock(&w->lock);
 	return json;
