@@ -6,6 +6,7 @@
  */
 #include "eligible.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -63,6 +64,41 @@ static int names_of(struct zs_eligible *e, const json_t *node)
 	return err;
 }
 
+/* Go reads members of structures without regard to case; what would be missed here for it must not be. */
+static bool is_odd_case(const char *member)
+{
+	static const char members[] = " routes match handle terminal group errors request response add set delete replace "
+				      "require headers rewrite method uri transport protocol upstreams dial "
+				      "dynamic_upstreams load_balancing selection_policy handle_response "
+				      "trusted_proxies browse pass_thru expr named_routes source destinations mappings "
+				      "outputs defaults path_regexp find env ";
+	char lower[32];
+	size_t len = strlen(member), upper = 0;
+
+	if (strstr(member, "\xc5\xbf") || strstr(member, "\xe2\x84\xaa"))
+		return true; /* they fold to s and k */
+	if (len + 2 >= sizeof(lower))
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		upper += isupper((unsigned char)member[i]) != 0;
+		lower[i + 1] = (char)tolower((unsigned char)member[i]);
+	}
+	lower[0] = lower[len + 1] = ' ';
+	lower[len + 2] = '\0';
+	return upper && strstr(members, lower);
+}
+
+/* Expressions can call matchers, and what those capture outlives a set that does not match. */
+static void expression_note(struct zs_eligible *e, const json_t *expression)
+{
+	const json_t *text = json_is_object(expression) ? json_object_get(expression, "expr") : expression;
+
+	if (!json_is_string(text))
+		return;
+	e->regexp_foreign |= strstr(json_string_value(text), "_regexp") != NULL;
+	e->file_foreign |= strstr(json_string_value(text), "file") != NULL;
+}
+
 /* The parser has bounded the depth (JSON_PARSER_MAX_DEPTH, 2048). */
 static int look_through(struct zs_eligible *e, const json_t *node)
 {
@@ -78,8 +114,11 @@ static int look_through(struct zs_eligible *e, const json_t *node)
 	}
 	json_object_foreach((json_t *)node, key, child)
 	{
+		e->odd_case |= is_odd_case(key);
 		if (!strcmp(key, "header_regexp") || !strcmp(key, "vars_regexp"))
 			e->regexp_foreign = true;
+		if (!strcmp(key, "expression"))
+			expression_note(e, child);
 		if (!strcmp(key, "file") && !zs_placeholders_known(e, child, NULL, name))
 			e->file_foreign = true;
 		err = err ? err : look_through(e, child);
@@ -341,8 +380,9 @@ static void begin(struct zs_walk *w, const struct zs_eligible *e, const char *se
 static void request_walk(struct zs_walk *w, struct zs_way *way)
 {
 	const json_t *errors = json_object_get(json_object_get(w->server, "errors"), "routes");
+	bool host = host_set(w, w->request->host);
 
-	way->host_known = host_set(w, w->request->host);
+	way->host_known = host;
 	way->path_known = zs_path_of(w->request->target, way->path);
 	challenge_check(w, way->path);
 	if (w->request->forwarded && json_is_object(json_object_get(w->server, "trusted_proxies")) &&
@@ -353,7 +393,7 @@ static void request_walk(struct zs_walk *w, struct zs_way *way)
 		return;
 	memset(way, 0, sizeof(*way));
 	way->groups_open = true;
-	way->host_known = !w->host_changed && w->host[0];
+	way->host_known = host && !w->host_changed;
 	way->path_known = zs_path_of(w->request->target, way->path);
 	snprintf(w->at, sizeof(w->at), "errors");
 	zs_walk_routes(w, way, errors);
@@ -437,6 +477,8 @@ bool zs_eligible_server(const struct zs_eligible *e, const char *server, char *w
 	size_t i;
 
 	begin(&w, e, server, why);
+	if (e->odd_case)
+		zs_walk_refuse(&w, "a member of some server is not in lower case");
 	options_check(&w);
 	wrappers_check(&w);
 	if (!has_h1(json_object_get(w.server, "protocols")))

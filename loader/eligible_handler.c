@@ -230,6 +230,18 @@ static void proxies_check(struct zs_walk *w, const json_t *proxies, const char *
 		zs_walk_refuse(w, "%s: trusted_proxies makes X-Forwarded-* depend on the visitor's address", what);
 }
 
+/* A module of that name, or one that the operator answers for. */
+static void module_check(struct zs_walk *w, const json_t *value, const char *key, const char *fine, const char *what)
+{
+	const char *name = string_of(value, key);
+	char between[48];
+
+	snprintf(between, sizeof(between), " %.44s ", name);
+	if (value && !json_is_null(value) && (strlen(name) > 44 || strchr(name, ' ') || !strstr(fine, between)) &&
+	    !zs_walk_allowed(w, name))
+		zs_walk_refuse(w, "reverse_proxy: %s %.32s is not known here", what, name[0] ? name : "(none)");
+}
+
 static bool reverse_proxy(struct zs_walk *w, struct zs_way *way, const json_t *h)
 {
 	const json_t *fields = json_object_get(h, "headers"), *again = json_object_get(h, "rewrite");
@@ -241,6 +253,8 @@ static bool reverse_proxy(struct zs_walk *w, struct zs_way *way, const json_t *h
 	strings_check(w, "reverse_proxy", json_object_get(h, "upstreams"), NULL);
 	strings_check(w, "reverse_proxy", json_object_get(h, "dynamic_upstreams"), NULL);
 	strings_check(w, "reverse_proxy", json_object_get(h, "transport"), " env ");
+	module_check(w, json_object_get(h, "transport"), "protocol", " http fastcgi ", "transport");
+	module_check(w, json_object_get(h, "dynamic_upstreams"), "source", " a srv multi ", "dynamic_upstreams");
 	selection_check(w, json_object_get(balancing, "selection_policy"));
 	handle_response_check(w, "reverse_proxy", json_object_get(h, "handle_response"));
 	request_fields_check(w, &upstream, "reverse_proxy", json_object_get(fields, "request"));

@@ -12,6 +12,7 @@ struct zs_eligible {
 	const char *const *allowed;
 	json_t *names;	     /* the placeholders that handlers of this configuration define, as keys */
 	bool regexp_foreign; /* some expression captures from outside the key */
+	bool odd_case;	     /* some member is written in another case, which Caddy takes and nothing here */
 	bool file_foreign;   /* some file matcher looks for a name from outside the key */
 };
 

@@ -58,6 +58,7 @@ static void handlers(void **state)
 		{"{'handle':[" PLUG "," OK "]}", "a", "/", "handler coraza_waf: not known here"},
 		{"{'handle':[{}]}", "a", "/", "(none)"},
 		{"{'handle':[" OK "," PLUG "]}", "a", "/", NULL}, /* never reached */
+		{"{'handle':[{'handler':'static_response','headers':{'{http.request.header.X}':['1']}}]}", "a", "/", "header.X"},
 		{"{'handle':[{'handler':'error','status_code':404}]}", "a", "/", NULL},
 		{"{'handle':[{'handler':'request_body','max_size':1}," OK "]}", "a", "/", NULL},
 		{"{'handle':[{'handler':'push'}," OK "]}", "a", "/", NULL},
@@ -97,6 +98,12 @@ static void proxies(void **state)
 		{"{'handle':[{" PROXY ",'handle_response':[{'match':{'status_code':[2]},'routes':[{'handle':[" OK "]}]}]}]}", "a", "/", "forward_auth"},
 		{"{'handle':[{" PROXY ",'rewrite':{'method':'POST'}}]}", "a", "/", "changes the method"},
 		{"{'handle':[{" PROXY ",'rewrite':{'uri':'/a{http.request.uri.path}'}}]}", "a", "/", NULL},
+		{"{'handle':[{" PROXY ",'transport':{'protocol':'http_ntlm'}}]}", "a", "/", "transport http_ntlm"},
+		{"{'handle':[{" PROXY ",'dynamic_upstreams':{'source':'srv','name':'x'}}]}", "a", "/", NULL},
+		{"{'handle':[{" PROXY ",'dynamic_upstreams':{'source':'by_visitor'}}]}", "a", "/", "dynamic_upstreams by_visitor"},
+		{"{'handle':[{" PROXY ",'handle_response':[{'Routes':[{'handle':[" OK "]}]}]}]}", "a", "/", "lower case"},
+		{"{'handle':[{" PROXY ",'headers':{'Response':{'set':{'X':['{http.request.remote.host}']}}}}]}", "a", "/", "lower case"},
+		{"{'handle':[{" PROXY ",'handle_response':[{'route\xc5\xbf':[{'handle':[" OK "]}]}]}]}", "a", "/", "lower case"},
 		{"{'handle':[{" PROXY ",'circuit_breaker':{}}]}", "a", "/", "circuit_breaker"},
 		{"{'handle':[{'handler':'intercept','handle_response':[{'routes':[{'handle':[" OK "]}]}]}," OK "]}", "a", "/", "intercept"},
 	};
@@ -171,6 +178,7 @@ static void definitions(void **state)
 		{"{'handle':[{'handler':'map','source':'a','destinations':['{http.request.remote}']},{'handler':'static_response','body':'{http.request.remote}'}]}", "a", "/", "remote"},
 		/* some expression of the configuration captures from request fields */
 		{"{'handle':[{'handler':'static_response','body':'{http.regexp.1}'}]},{'match':[{'header_regexp':{}}],'handle':[" OK "]}", "a", "/", "http.regexp.1"},
+		{"{'handle':[{'handler':'static_response','body':'{http.regexp.1}'}]},{'match':[{'host':['b'],'expression':'header_regexp(1)'}],'handle':[" OK "]}", "a", "/", "http.regexp.1"},
 		{"{'handle':[{'handler':'static_response','body':'{http.matchers.file.relative}'}]},{'match':[{'file':{'try_files':['{http.request.header.X}']}}],'handle':[" OK "]}", "a", "/", "http.matchers"},
 	};
 
@@ -210,6 +218,7 @@ static void matchers(void **state)
 		{GUARD("{'host':['*.example']}"), "b.example", "/", "authentication"},
 		{GUARD("{'host':['*.example']}"), "a.b.example", "/", NULL},
 		{GUARD("{'host':['::1']}"), "[::1]:80", "/", "authentication"},
+		{GUARD("{'host':['c']}"), "a:b:c", "/", "authentication"}, /* what Caddy makes of it is not told */
 		{GUARD("{'host':['b.example']}"), "b.example.", "/", NULL},
 		{GUARD("{'host':['b\xc3\xbc.example']}"), "a.example", "/", "authentication"},
 		{GUARD("{'host':['{env.H}']}"), "a.example", "/", "authentication"},
@@ -277,6 +286,8 @@ static void chains(void **state)
 		{"{'handle':[{'handler':'subroute','routes':[{'handle':[{'handler':'headers'}],'terminal':true}]}," PLUG "]}", "a", "/", NULL},
 		{"{'handle':[{'handler':'subroute','routes':[{'handle':[{'handler':'headers'}]}]}," PLUG "]}", "a", "/", "coraza"},
 		{"{'handle':[{'handler':'subroute','routes':[{'handle':[{'handler':'file_server'}]}],'errors':{'routes':[{'handle':[" AUTH "]}]}}]}", "a", "/", "authentication"},
+		{"{'handle':[{'handler':'subroute','routes':[{'handle':[{'handler':'rewrite','uri':'/x/y'},{'handler':'file_server'}]}],"
+		 "'errors':{'routes':[{'match':[{'path':['/x/*']}],'handle':[" PLUG "]}]}}]}", "a", "/y", "coraza"},
 		{"{'handle':[{'handler':'file_server'}," PLUG "]}", "a", "/", NULL},
 		{"{'handle':[{'handler':'file_server','pass_thru':true}," PLUG "]}", "a", "/", "coraza"},
 		{"{'handle':[{'handler':'invoke','name':'n'}]}", "a", "/", "no route is named n"},
@@ -300,6 +311,7 @@ static void rewrites(void **state)
 		{BEHIND("'strip_path_prefix':'/s'"), "a", "/s/admin/x", "authentication"},
 		{BEHIND("'strip_path_prefix':'/s'"), "a", "/S/admin/x", "authentication"},
 		{BEHIND("'strip_path_prefix':'/s'"), "a", "/s/x", NULL},
+		{BEHIND("'strip_path_prefix':'/s/admin'"), "a", "/s%2fadmin/x", "authentication"},
 		{BEHIND("'strip_path_prefix':'/s'"), "a", "/t", NULL},
 		{BEHIND("'strip_path_prefix':'/s'"), "a", "/s", NULL},
 		{BEHIND("'strip_path_prefix':'/s%2f'"), "a", "/s/x", "authentication"},
@@ -340,6 +352,11 @@ static void errors(void **state)
 	server_check(FAILS "'errors':{'routes':[{'match':[{'expression':{'expr':'{http.error.status_code} in [404, 410]','name':'e'}}],'handle':[" OK "]}]}", "/", NULL);
 	server_check(FAILS "'errors':{'routes':[{'match':[{'expression':'{http.error.message} == 4'}],'handle':[" OK "]}]}", "/", "error.message");
 	server_check(FAILS "'errors':{'routes':[{'match':[{'path':['/x/*']}],'handle':[" PLUG "]}]}", "/y", NULL);
+	/* the path is as it was sent, the host as it was changed */
+	server_check("'routes':[{'handle':[{'handler':'rewrite','uri':'/x/y'},{'handler':'file_server'}]}],"
+		     "'errors':{'routes':[{'match':[{'path':['/x/*']}],'handle':[" PLUG "]}]}", "/y", NULL);
+	server_check("'routes':[{'handle':[{'handler':'headers','request':{'set':{'Host':['b']}}},{'handler':'file_server'}]}],"
+		     "'errors':{'routes':[{'match':[{'host':['b']}],'handle':[" PLUG "]}]}", "/y", "coraza");
 	/* groups of the chain that failed may have been taken, or not */
 	server_check("'routes':[{'group':'g','handle':[{'handler':'file_server'}]}],"
 		     "'errors':{'routes':[{'group':'g','handle':[" PLUG "]}]}", "/", "coraza");
