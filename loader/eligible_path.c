@@ -23,9 +23,13 @@ static bool is_plain(char c)
 	return isalnum((unsigned char)c) || (c && strchr("/-._~!$&'()*+,;=:@ ", c));
 }
 
-/* path.Clean would take something away. */
+/* path.Clean would take something away, or Caddy before 2.7: dots and blanks at the end. */
 static bool is_odd(const char *path)
 {
+	size_t all = strlen(path);
+
+	if (all && strchr(". ", path[all - 1]))
+		return true;
 	for (const char *slash = path; slash; slash = strchr(slash + 1, '/')) {
 		size_t len = strcspn(slash + 1, "/");
 
@@ -109,7 +113,7 @@ enum zs_match zs_path_match(const char *path, const char *pattern)
 
 bool zs_path_strip(char *path, const char *prefix)
 {
-	size_t len = strlen(prefix), left;
+	size_t len = strlen(prefix);
 
 	if (prefix[0] != '/' || strchr(prefix, '%') || strstr(prefix, "//"))
 		return false;
@@ -118,12 +122,8 @@ bool zs_path_strip(char *path, const char *prefix)
 			return false;
 	if (strncasecmp(path, prefix, len))
 		return true;
-	left = strlen(path + len);
-	if (path[len] == '/') {
-		memmove(path, path + len, left + 1);
-	} else {
-		path[0] = '/';
-		memmove(path + 1, path + len, left + 1);
-	}
+	if (path[len] != '/')
+		return false; /* what is left is no path, and versions differ in what they make of it */
+	memmove(path, path + len, strlen(path + len) + 1);
 	return !is_odd(path);
 }

@@ -198,6 +198,8 @@ static void matchers(void **state)
 		{GUARD("{'path':['/admin/*']}"), "a", "//admin/x", "authentication"},
 		{GUARD("{'path':['/admin/*']}"), "a", "/b/../admin/x", "authentication"},
 		{GUARD("{'path':['/admin/*']}"), "a", "/./admin/x", "authentication"},
+		{GUARD("{'path':['/admin']}"), "a", "/admin.", "authentication"}, /* the same to 2.6 */
+		{GUARD("{'path':['/admin']}"), "a", "/admin%20", "authentication"},
 		{GUARD("{'path':['/admin/*']}"), "a", "/b%2f..%2fadmin/x", "authentication"},
 		{GUARD("{'path':['/admin/*']}"), "a", "/caf%c3%a9", "authentication"}, /* in doubt */
 		{GUARD("{'path':['/admin/*']}"), "a", "/a%20b", NULL},
@@ -313,7 +315,7 @@ static void rewrites(void **state)
 		{BEHIND("'strip_path_prefix':'/s'"), "a", "/s/x", NULL},
 		{BEHIND("'strip_path_prefix':'/s/admin'"), "a", "/s%2fadmin/x", "authentication"},
 		{BEHIND("'strip_path_prefix':'/s'"), "a", "/t", NULL},
-		{BEHIND("'strip_path_prefix':'/s'"), "a", "/s", NULL},
+		{BEHIND("'strip_path_prefix':'/s'"), "a", "/s", "authentication"},
 		{BEHIND("'strip_path_prefix':'/s%2f'"), "a", "/s/x", "authentication"},
 		{BEHIND("'strip_path_suffix':'.x'"), "a", "/s/x", "authentication"},
 		{BEHIND("'path_regexp':[{'find':'a{2}','replace':'b'}]"), "a", "/s/x", "authentication"},
