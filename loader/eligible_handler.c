@@ -39,8 +39,8 @@ static bool is_set(const json_t *object, const char *name)
  * saying Vary is inert, as X-Forwarded-For is. */
 static bool field_matters(const char *field)
 {
-	static const char *const names[] = {"host", "x-forwarded-host", "x-forwarded-proto", "accept-encoding", "authorization",
-					     "cookie"};
+	static const char *const names[] = {"host",	       "x-forwarded-host", "x-forwarded-proto",
+					    "accept-encoding", "authorization",	   "cookie"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (!strcasecmp(field, names[i]))

@@ -137,8 +137,7 @@ static void routes_list(const struct list *l, const json_t *routes, const char *
 
 json_t *zs_eligible_routes(const struct zs_eligible *e, const char *server)
 {
-	const json_t *http = json_object_get(json_object_get(e->config, "apps"), "http");
-	struct list l = {.e = e, .name = server, .server = json_object_get(json_object_get(http, "servers"), server)};
+	struct list l = {.e = e, .name = server, .server = json_object_get(zs_servers_of(e), server)};
 
 	l.array = json_array();
 	if (l.array) {

@@ -53,6 +53,9 @@ struct zs_walk {
 	unsigned int steps;
 };
 
+/* apps.http.servers (eligible_read.c); null: there are none. */
+const json_t *zs_servers_of(const struct zs_eligible *e);
+
 /* Refuses, unless that was done before. */
 void zs_walk_refuse(struct zs_walk *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
