@@ -67,19 +67,19 @@ static uint64_t connections(const struct zs_maps *maps)
 }
 
 /* Caddy's listeners and routes, as the agent sees them. */
-static void front_set(json_t *answer, const json_t *front)
+static void client_hop_set(json_t *answer, const json_t *hop)
 {
 	static const char *const lists[] = {"listeners", "opted_in"};
-	json_t *routes = json_object_get(front, "routes");
+	json_t *routes = json_object_get(hop, "routes");
 
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
-		json_t *list = json_object_get(front, lists[i]);
+		json_t *list = json_object_get(hop, lists[i]);
 
 		json_object_set_new(answer, lists[i], list ? json_incref(list) : json_array());
 	}
 	json_object_set_new(answer, "routes", routes ? json_incref(routes) : json_object());
-	json_object_set_new(answer, "routes_cut", json_boolean(json_is_true(json_object_get(front, "more_routes"))));
-	json_object_set_new(answer, "listeners_cut", json_boolean(json_is_true(json_object_get(front, "more_listeners"))));
+	json_object_set_new(answer, "routes_cut", json_boolean(json_is_true(json_object_get(hop, "more_routes"))));
+	json_object_set_new(answer, "listeners_cut", json_boolean(json_is_true(json_object_get(hop, "more_listeners"))));
 }
 
 static json_t *status_json(const struct zs_options *o, const struct zs_instance *instance,
@@ -107,7 +107,7 @@ static json_t *status_json(const struct zs_options *o, const struct zs_instance 
 	json_object_set_new(answer, "agent", agent);
 	json_object_set(answer, "enrolment", report ? json_object_get(report, "enrolment") : json_array());
 	json_object_set(answer, "origins", report ? json_object_get(report, "origins") : json_array());
-	front_set(answer, report ? json_object_get(report, "front") : NULL);
+	client_hop_set(answer, report ? json_object_get(report, "client_hop") : NULL);
 	json_object_set(answer, "admin", report ? json_object_get(report, "admin") : json_null());
 	json_decref(report);
 	return answer;
@@ -208,7 +208,7 @@ static void routes_print(const json_t *routes)
 }
 
 /* Where visitors come in: what could be answered there, and what is. */
-static void front_print(const json_t *s)
+static void client_hop_print(const json_t *s)
 {
 	const json_t *listeners = json_object_get(s, "listeners"), *of;
 	size_t i;
@@ -255,7 +255,7 @@ static void status_print(const json_t *s)
 		       100.0 * (double)hits / (double)(hits + misses), hits + misses);
 	origins_print(json_object_get(s, "origins"));
 	enrolment_print(json_object_get(s, "enrolment"));
-	front_print(s);
+	client_hop_print(s);
 	puts("counters:");
 	counters_print(counters);
 }

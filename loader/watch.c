@@ -19,7 +19,7 @@
 #include "origins.h"
 
 #define ROUND_MS        1000 /* between looks at the configuration */
-#define FRONT_MS        500  /* likewise, and for the answer, with a listener opted in: a second for both */
+#define OPTED_MS        500  /* likewise, and for the answer, with a listener opted in: a second for both */
 #define ADDRESSES_SHOWN 64 /* in `status`, one by one: the report has limited room */
 #define RESOLVE_SECONDS 30 /* between look-ups of unchanged names */
 
@@ -38,7 +38,7 @@ struct zs_watch {
 	pthread_cond_t wake;
 	bool stop;
 	struct zs_origins origins;
-	struct zs_front *front;
+	struct zs_opted *opted;
 	struct known known[ZS_ORIGINS_MAX];
 	uint32_t known_n;
 	char etag[128];
@@ -135,7 +135,7 @@ static void resolve(struct zs_watch *w, struct zs_origins *origins)
 
 /* What listeners are judged by. Null: an API that does not answer may be an API that is waiting for the new
  * configuration to take over. */
-static int front_update(struct zs_watch *w, const struct zs_admin_config *config)
+static int opted_update(struct zs_watch *w, const struct zs_admin_config *config)
 {
 	json_t *json = NULL;
 	int err;
@@ -146,7 +146,7 @@ static int front_update(struct zs_watch *w, const struct zs_admin_config *config
 			return -EINVAL;
 	}
 	pthread_mutex_lock(&w->lock);
-	err = zs_front_config(w->front, json, zs_boot_ns());
+	err = zs_opted_config(w->opted, json, zs_boot_ns());
 	pthread_mutex_unlock(&w->lock);
 	json_decref(json);
 	return err;
@@ -158,8 +158,8 @@ static int config_take(struct zs_watch *w, const struct zs_admin_config *config)
 	struct zs_origins origins = {0};
 	int err = 0;
 
-	if (changed || !zs_front_known(w->front))
-		err = front_update(w, config);
+	if (changed || !zs_opted_known(w->opted))
+		err = opted_update(w, config);
 	if (!err && !w->named && (changed || time(NULL) - w->resolved >= RESOLVE_SECONDS)) {
 		err = zs_origins_from_config(config->text, config->len, &origins);
 		if (!err)
@@ -174,21 +174,21 @@ static int config_take(struct zs_watch *w, const struct zs_admin_config *config)
  * to restart. Of listeners nothing is answered then. */
 static void look(struct zs_watch *w)
 {
-	bool front = zs_front_wanted(w->front);
+	bool opted = zs_opted_wanted(w->opted);
 	struct zs_admin_config config;
 	int err;
 
 	if (w->named && time(NULL) - w->resolved >= RESOLVE_SECONDS)
 		resolve(w, &w->origins);
-	if (w->named && !front)
+	if (w->named && !opted)
 		return;
-	err = front ? zs_admin_fetch_within(w->o.admin, FRONT_MS, &config) : zs_admin_fetch(w->o.admin, &config);
+	err = opted ? zs_admin_fetch_within(w->o.admin, OPTED_MS, &config) : zs_admin_fetch(w->o.admin, &config);
 	if (!err) {
 		err = config_take(w, &config);
 		zs_admin_config_free(&config);
 	}
-	if (err && front)
-		front_update(w, NULL);
+	if (err && opted)
+		opted_update(w, NULL);
 	pthread_mutex_lock(&w->lock);
 	w->admin_error = err;
 	pthread_mutex_unlock(&w->lock);
@@ -212,7 +212,7 @@ static void *watch_main(void *arg)
 
 	pthread_mutex_lock(&w->lock);
 	while (!w->stop) {
-		until_set(&until, zs_front_wanted(w->front) ? FRONT_MS : ROUND_MS);
+		until_set(&until, zs_opted_wanted(w->opted) ? OPTED_MS : ROUND_MS);
 		pthread_cond_timedwait(&w->wake, &w->lock, &until);
 		if (w->stop)
 			break;
@@ -236,9 +236,9 @@ static int named_add(struct zs_watch *w)
 	return 0;
 }
 
-static int front_create(struct zs_watch *w)
+static int opted_create(struct zs_watch *w)
 {
-	struct zs_front_options options = {
+	struct zs_opted_options options = {
 		.listeners = w->o.listeners,
 		.allowed = w->o.allowed,
 		.ctl = w->o.ctl,
@@ -248,7 +248,7 @@ static int front_create(struct zs_watch *w)
 		.user = w->o.user,
 	};
 
-	return zs_front_create(&options, &w->front);
+	return zs_opted_create(&options, &w->opted);
 }
 
 int zs_watch_start(const struct zs_watch_options *options, struct zs_watch **out)
@@ -263,14 +263,14 @@ int zs_watch_start(const struct zs_watch_options *options, struct zs_watch **out
 	pthread_cond_init(&w->wake, NULL);
 	err = named_add(w);
 	if (!err)
-		err = front_create(w);
+		err = opted_create(w);
 	if (!err) {
 		known_load(w);
 		look(w);
 		err = -pthread_create(&w->thread, NULL, watch_main, w);
 	}
 	if (err) {
-		zs_front_destroy(w->front);
+		zs_opted_destroy(w->opted);
 		zs_origins_free(&w->origins);
 		free(w);
 		return err;
@@ -288,7 +288,7 @@ void zs_watch_stop(struct zs_watch *w)
 	pthread_cond_signal(&w->wake);
 	pthread_mutex_unlock(&w->lock);
 	pthread_join(w->thread, NULL);
-	zs_front_destroy(w->front);
+	zs_opted_destroy(w->opted);
 	zs_origins_free(&w->origins);
 	free(w);
 }
@@ -298,7 +298,7 @@ int zs_watch_address(struct zs_watch *w, uint32_t id, struct zs_origin_key *out)
 	int err;
 
 	pthread_mutex_lock(&w->lock);
-	err = zs_front_address(w->front, id, out);
+	err = zs_opted_address(w->opted, id, out);
 	for (uint32_t i = 0; i < w->known_n; i++) {
 		if (w->known[i].id != id || !w->known[i].live)
 			continue;
@@ -315,7 +315,7 @@ bool zs_watch_listener(struct zs_watch *w, uint32_t id)
 	bool yes;
 
 	pthread_mutex_lock(&w->lock);
-	yes = zs_front_is(w->front, id);
+	yes = zs_opted_is(w->opted, id);
 	pthread_mutex_unlock(&w->lock);
 	return yes;
 }
@@ -328,7 +328,7 @@ bool zs_watch_eligible(struct zs_watch *w, uint32_t id, const struct zs_eligible
 	pthread_mutex_lock(&w->lock);
 	for (uint32_t i = 0; !upstream && i < w->known_n; i++)
 		upstream = w->known[i].id == id;
-	yes = upstream || zs_front_eligible(w->front, id, request, asked, why);
+	yes = upstream || zs_opted_eligible(w->opted, id, request, asked, why);
 	pthread_mutex_unlock(&w->lock);
 	return yes;
 }
@@ -361,9 +361,9 @@ json_t *zs_watch_json(struct zs_watch *w, const struct zs_warmth *warmth)
 
 	pthread_mutex_lock(&w->lock);
 	json = json_pack("{s:o, s:o, s:o, s:{s:b, s:s}}", "origins", zs_origins_json(&w->origins), "enrolment",
-			 enrolment_json(w, warmth), "front", zs_front_json(w->front), "admin", "asked",
-			 !w->named || zs_front_wanted(w->front), "state",
-			 w->named && !zs_front_wanted(w->front) ? "not asked: origins were given"
+			 enrolment_json(w, warmth), "client_hop", zs_opted_json(w->opted), "admin", "asked",
+			 !w->named || zs_opted_wanted(w->opted), "state",
+			 w->named && !zs_opted_wanted(w->opted) ? "not asked: origins were given"
 				  : (w->admin_error ? strerror(-w->admin_error) : "ok"));
 	pthread_mutex_unlock(&w->lock);
 	return json;

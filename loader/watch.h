@@ -2,7 +2,7 @@
 /*
  * Keeps the kernel's map of origins up to date: what the operator named, or what Caddy's configuration
  * says, asked for every second (with a listener opted in, twice as often) in a thread of its own, because admin API
- * and resolver block. Judges for listeners by the same configuration (front.h).
+ * and resolver block. Judges for listeners by the same configuration (opted.h).
  */
 #ifndef ZS_WATCH_H
 #define ZS_WATCH_H
@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <zs/abi.h>
 
-#include "front.h"
+#include "opted.h"
 #include "pin.h"
 
 #define ZS_ORIGINS_MAX 1024u
@@ -22,11 +22,11 @@ struct zs_watch_options {
 	const struct zs_maps *maps; /* borrowed, as is the next */
 	struct zs_ctl *ctl;         /* `origins` is raised for every new id */
 	uint64_t netns;             /* cookie, or 0 */
-	/* as in struct zs_front_options; the callbacks run in the watch's thread, under its lock */
+	/* as in struct zs_opted_options; the callbacks run in the watch's thread, under its lock */
 	const char *const *listeners;
 	const char *const *allowed;
-	int (*listener_put)(void *user, const struct zs_front_place *place);
-	void (*listener_remove)(void *user, const struct zs_front_place *place);
+	int (*listener_put)(void *user, const struct zs_opted_place *place);
+	void (*listener_remove)(void *user, const struct zs_opted_place *place);
 	void *user;
 };
 
@@ -46,13 +46,13 @@ bool zs_watch_listener(struct zs_watch *watch, uint32_t id);
 
 /*
  * Whether a response of an origin to a request of `asked` (boot-time ns) may be stored, as far as Caddy's configuration
- * is concerned: true for upstreams; of listeners as zs_front_eligible() says [A6]; false for what is neither, any
+ * is concerned: true for upstreams; of listeners as zs_opted_eligible() says [A6]; false for what is neither, any
  * more. On false, `why` (ZS_ELIGIBLE_WHY bytes) says why not.
  */
 bool zs_watch_eligible(struct zs_watch *watch, uint32_t id, const struct zs_eligible_request *request,
 		       uint64_t asked, char *why);
 
-/* For `status`: {"origins": [...], "admin": {...}, "front": zs_front_json(), "enrolment": [...]}, the last with what `warmth` (ZS_WARMTH
+/* For `status`: {"origins": [...], "admin": {...}, "opted": zs_opted_json(), "enrolment": [...]}, the last with what `warmth` (ZS_WARMTH
  * values) says of each address. A new reference, null without memory. */
 json_t *zs_watch_json(struct zs_watch *watch, const struct zs_warmth *warmth);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The listeners that are opted in, held against Caddy's configuration whenever that changes. */
-#include "front.h"
+#include "opted.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -19,7 +19,7 @@
 /* One that the operator opted in. Its id stays, whatever becomes of it. */
 struct opted {
 	const char *spec;
-	struct zs_front_place place;
+	struct zs_opted_place place;
 	struct zs_origin_key dial;
 	char server[64];
 	bool live; /* the kernel knows it */
@@ -28,8 +28,8 @@ struct opted {
 	char last[ZS_ELIGIBLE_WHY]; /* why a response was refused last */
 };
 
-struct zs_front {
-	struct zs_front_options o;
+struct zs_opted {
+	struct zs_opted_options o;
 	struct zs_eligible *eligible; /* null: the configuration is not known */
 	uint64_t since;		      /* boot-time ns of its change */
 	json_t *shown;		      /* listeners and routes, as of then */
@@ -37,9 +37,9 @@ struct zs_front {
 	struct opted opted[ZS_LIST_MAX];
 };
 
-int zs_front_create(const struct zs_front_options *options, struct zs_front **out)
+int zs_opted_create(const struct zs_opted_options *options, struct zs_opted **out)
 {
-	struct zs_front *f = calloc(1, sizeof(*f));
+	struct zs_opted *f = calloc(1, sizeof(*f));
 
 	if (!f)
 		return -ENOMEM;
@@ -55,14 +55,14 @@ int zs_front_create(const struct zs_front_options *options, struct zs_front **ou
 	return 0;
 }
 
-static void forget(struct zs_front *f, struct opted *one)
+static void forget(struct zs_opted *f, struct opted *one)
 {
 	if (one->live && f->o.remove)
 		f->o.remove(f->o.user, &one->place);
 	one->live = false;
 }
 
-void zs_front_destroy(struct zs_front *f)
+void zs_opted_destroy(struct zs_opted *f)
 {
 	if (!f)
 		return;
@@ -71,19 +71,19 @@ void zs_front_destroy(struct zs_front *f)
 	free(f);
 }
 
-bool zs_front_wanted(const struct zs_front *f)
+bool zs_opted_wanted(const struct zs_opted *f)
 {
 	return f->count > 0;
 }
 
-bool zs_front_known(const struct zs_front *f)
+bool zs_opted_known(const struct zs_opted *f)
 {
 	return f->eligible != NULL;
 }
 
 /* --- what the configuration makes of them ---------------------------------------------------- */
 
-static bool taken(const struct zs_front *f, const struct opted *before, const struct zs_origin_key *key)
+static bool taken(const struct zs_opted *f, const struct opted *before, const struct zs_origin_key *key)
 {
 	for (const struct opted *one = f->opted; one < before; one++)
 		if (one->live && !memcmp(&one->place.key, key, sizeof(*key)))
@@ -102,12 +102,12 @@ static void tell(const struct opted *one, const char *before)
 }
 
 /* One against the listeners of the configuration. */
-static void one_settle(struct zs_front *f, struct opted *one, const struct zs_listeners *all)
+static void one_settle(struct zs_opted *f, struct opted *one, const struct zs_listeners *all)
 {
 	const struct zs_listener *listener;
 	const char *before = one->reason;
 	struct zs_listen_at at;
-	struct zs_front_place place = {.id = one->place.id};
+	struct zs_opted_place place = {.id = one->place.id};
 
 	one->reason = zs_listeners_find(all, one->spec, &listener, &at);
 	if (!one->reason) {
@@ -190,7 +190,7 @@ static json_t *shown_make(const struct zs_eligible *eligible, const struct zs_li
 			 all->more || all->count > SHOWN, "more_routes", room == 0);
 }
 
-json_t *zs_front_json(const struct zs_front *f)
+json_t *zs_opted_json(const struct zs_opted *f)
 {
 	json_t *json = f->shown ? json_copy(f->shown) : json_pack("{s:[], s:{}}", "listeners", "routes");
 	json_t *list = json_array();
@@ -219,13 +219,13 @@ json_t *zs_front_json(const struct zs_front *f)
 /* --- a change -------------------------------------------------------------------------------- */
 
 /* Under the new configuration nothing that is stored, or on its way to be, may be served. */
-static void everything_void(struct zs_front *f)
+static void everything_void(struct zs_opted *f)
 {
 	if (f->count)
 		__atomic_add_fetch(&f->o.ctl->flush, 1, __ATOMIC_SEQ_CST);
 }
 
-static void config_drop(struct zs_front *f)
+static void config_drop(struct zs_opted *f)
 {
 	zs_eligible_destroy(f->eligible);
 	json_decref(f->shown);
@@ -233,7 +233,7 @@ static void config_drop(struct zs_front *f)
 	f->shown = NULL;
 }
 
-int zs_front_config(struct zs_front *f, json_t *config, uint64_t now)
+int zs_opted_config(struct zs_opted *f, json_t *config, uint64_t now)
 {
 	struct zs_listeners all = {0};
 	int err = 0;
@@ -259,7 +259,7 @@ int zs_front_config(struct zs_front *f, json_t *config, uint64_t now)
 
 /* --- questions ------------------------------------------------------------------------------- */
 
-static const struct opted *opted_of(const struct zs_front *f, uint32_t id)
+static const struct opted *opted_of(const struct zs_opted *f, uint32_t id)
 {
 	for (size_t i = 0; i < f->count; i++)
 		if (f->opted[i].place.id == id)
@@ -267,12 +267,12 @@ static const struct opted *opted_of(const struct zs_front *f, uint32_t id)
 	return NULL;
 }
 
-bool zs_front_is(const struct zs_front *f, uint32_t id)
+bool zs_opted_is(const struct zs_opted *f, uint32_t id)
 {
 	return opted_of(f, id) != NULL;
 }
 
-int zs_front_address(const struct zs_front *f, uint32_t id, struct zs_origin_key *out)
+int zs_opted_address(const struct zs_opted *f, uint32_t id, struct zs_origin_key *out)
 {
 	const struct opted *one = opted_of(f, id);
 
@@ -283,7 +283,7 @@ int zs_front_address(const struct zs_front *f, uint32_t id, struct zs_origin_key
 	return 0;
 }
 
-bool zs_front_eligible(struct zs_front *f, uint32_t id, const struct zs_eligible_request *request, uint64_t asked,
+bool zs_opted_eligible(struct zs_opted *f, uint32_t id, const struct zs_eligible_request *request, uint64_t asked,
 		       char *why)
 {
 	struct opted *one = (struct opted *)opted_of(f, id);
