@@ -140,7 +140,7 @@ static int admin_judge(CURLcode code, long status, const char **why)
 }
 
 /* Caddy compares Host with its listen address, and for a Unix socket wants it empty. */
-static CURLcode admin_get(const char *url, const char *path, struct zs_admin_config *config,
+static CURLcode admin_get(const char *url, const char *path, long wait_ms, struct zs_admin_config *config,
 			  long *status)
 {
 	struct curl_slist *fields = curl_slist_append(NULL, path[0] ? "Host;" : "Accept:");
@@ -156,7 +156,7 @@ static CURLcode admin_get(const char *url, const char *path, struct zs_admin_con
 		curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 		curl_easy_setopt(easy, CURLOPT_PROXY, "");
 		curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-		curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)ZS_ADMIN_WAIT);
+		curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, wait_ms);
 		curl_easy_setopt(easy, CURLOPT_MAXFILESIZE, (long)ZS_CONFIG_MAX);
 		curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, admin_body);
 		curl_easy_setopt(easy, CURLOPT_WRITEDATA, config);
@@ -182,6 +182,11 @@ static uint64_t text_hash(const char *text, size_t len)
 
 int zs_admin_fetch(const char *admin, struct zs_admin_config *out)
 {
+	return zs_admin_fetch_within(admin, ZS_ADMIN_WAIT, out);
+}
+
+int zs_admin_fetch_within(const char *admin, long wait_ms, struct zs_admin_config *out)
+{
 	struct zs_admin_config config = {0};
 	char url[512], path[108];
 	const char *why = "not an address";
@@ -193,7 +198,7 @@ int zs_admin_fetch(const char *admin, struct zs_admin_config *out)
 		admin = ZS_ADMIN_DEFAULT;
 	err = admin_url(admin, url, sizeof(url), path, sizeof(path));
 	if (!err) {
-		code = admin_get(url, path, &config, &status);
+		code = admin_get(url, path, wait_ms, &config, &status);
 		err = admin_judge(code, status, &why);
 	}
 	if (!err && !config.text) {

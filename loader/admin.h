@@ -18,11 +18,12 @@ struct zs_admin_config {
 
 /* GET /config/ from the admin API. `admin` is written as in Caddy's `admin` option and CADDY_ADMIN:
  * HOST:PORT, http://HOST:PORT or unix//PATH; NULL or "" is ZS_ADMIN_DEFAULT. Blocks for at most
- * ZS_ADMIN_WAIT. The caller frees *out with zs_admin_config_free. Logs a failure when it is another
+ * ZS_ADMIN_WAIT (or wait_ms). The caller frees *out with zs_admin_config_free. Logs a failure when it is another
  * one than last time, so that polling does not fill the journal.
  * -EINVAL: not an address; -ECONNREFUSED (unreachable), -ETIMEDOUT, -EACCES (403: our Host is not
  * allowed), -EFBIG (ZS_CONFIG_MAX), -EPROTO (anything but 200). */
 int zs_admin_fetch(const char *admin, struct zs_admin_config *out);
+int zs_admin_fetch_within(const char *admin, long wait_ms, struct zs_admin_config *out);
 void zs_admin_config_free(struct zs_admin_config *config);
 
 #endif

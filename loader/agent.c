@@ -13,6 +13,7 @@
 #include <bpf/libbpf.h>
 
 #include "agent_config.h"
+#include "agent_listener.h"
 #include "agent_purge.h"
 #include "agent_record.h"
 #include "agent_state.h"
@@ -144,6 +145,20 @@ static int origin_address(void *user, uint32_t id, struct zs_origin_key *out)
 	return a->watch ? zs_watch_address(a->watch, id, out) : -ENOENT;
 }
 
+static bool origin_listener(void *user, uint32_t id)
+{
+	struct zs_agent *a = user;
+
+	return a->watch && zs_watch_listener(a->watch, id);
+}
+
+static bool origin_eligible(void *user, const struct zs_asked *asked, bool query_open)
+{
+	struct zs_agent *a = user;
+
+	return a->watch && zs_agent_listener_allows(a->watch, asked, query_open);
+}
+
 struct slot_search {
 	uint32_t slot;
 	bool found;
@@ -208,6 +223,8 @@ static int parts_create(struct zs_agent *a)
 		.maps = a->maps,
 		.ctl = a->ctl,
 		.origin = origin_address,
+		.listener = origin_listener,
+		.eligible = origin_eligible,
 		.user = a,
 		.max_body = a->o.max_body,
 		.lifetime_max = a->o.lifetime_max,
@@ -233,8 +250,13 @@ static int connections_create(struct zs_agent *a)
 	struct zs_watch_options watch = {
 		.admin = a->o.admin,
 		.origins = a->o.origins,
+		.listeners = a->o.listeners,
+		.allowed = a->o.allowed,
 		.maps = a->maps,
 		.ctl = a->ctl,
+		.listener_put = zs_agent_listener_put,
+		.listener_remove = zs_agent_listener_remove,
+		.user = a,
 	};
 	int err = 0;
 
@@ -249,6 +271,8 @@ static int connections_create(struct zs_agent *a)
 	if (!err && a->ctl->netns_known)
 		err = zs_netns_cookie(&watch.netns);
 	a->ctl->netns = watch.netns;
+	if (!err)
+		err = zs_agent_listeners_clear(a);
 	return err ? err : zs_watch_start(&watch, &a->watch);
 }
 

@@ -15,7 +15,10 @@
 struct zs_agent_options {
 	const char *user;           /* null: "zeroserve", else "nobody" */
 	const char *admin;          /* null: Caddy's default */
-	const char *const *origins; /* null-terminated; may be null */
+	const char *const *origins; /* null-terminated; may be null; as are the next */
+	const char *const *listeners; /* of Caddy's, opted in */
+	const char *const *allowed;   /* as in zs_eligible_create() */
+	bool dialers;                 /* processes on this host that dial them are followed */
 	uint32_t max_body;          /* bytes */
 	uint32_t lifetime_max;      /* seconds */
 	uint32_t record_rate;       /* recordings per second at most */

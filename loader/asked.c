@@ -37,6 +37,23 @@ bool zs_asked_has(const struct zs_asked *asked, const char *name)
 	return false;
 }
 
+bool zs_asked_lower(const struct zs_asked *asked)
+{
+	static const char *const folded[] = {"host", "x-forwarded-host", "x-forwarded-proto"};
+	struct zs_text line;
+	size_t pos = 0;
+
+	line_next(asked, &pos, &line);
+	while (line_next(asked, &pos, &line)) {
+		if (!zs_text_in(name_of(line), folded, sizeof(folded) / sizeof(folded[0])))
+			continue;
+		for (size_t i = name_of(line).len; i < line.len; i++)
+			if (line.p[i] >= 'A' && line.p[i] <= 'Z')
+				return false;
+	}
+	return true;
+}
+
 bool zs_asked_plain(const struct zs_asked *asked)
 {
 	struct zs_text line;

@@ -11,6 +11,10 @@
 /* Whether a field of that name (lower case) is there. */
 bool zs_asked_has(const struct zs_asked *asked, const char *name);
 
+/* The fields that are folded in the key (Host, X-Forwarded-Host, X-Forwarded-Proto) came in lower case: what a
+ * response makes of them is everybody's. */
+bool zs_asked_lower(const struct zs_asked *asked);
+
 /* All field values are short and visible ASCII: nothing that could make an origin answer with an error. */
 #define ZS_ASKED_VALUE_MAX 512u
 bool zs_asked_plain(const struct zs_asked *asked);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -98,11 +99,59 @@ static int unpin(const struct zs_instance *instance, const char *name)
 	return unlink(zs_pin_path(instance, name)) && errno != ENOENT ? -errno : 0;
 }
 
+static void first(int *err, int next)
+{
+	if (!*err)
+		*err = next;
+}
+
+static const char *dialer_link(uint32_t n)
+{
+	static char name[32];
+
+	snprintf(name, sizeof(name), "link_dialer%u", n);
+	return name;
+}
+
+int zs_attach_dialer(const struct zs_instance *instance, struct zs_bpf *obj, uint32_t n, const char *cgroup)
+{
+	int fd = open(cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC), err = fd < 0 ? -errno : 0;
+	uint64_t id;
+
+	if (!err)
+		err = zs_cgroup_id(cgroup, &id);
+	if (!err)
+		err = link_settle(instance, dialer_link(n), obj->progs.zs_enrol_local, fd, id);
+	if (fd >= 0)
+		close(fd);
+	if (err)
+		zs_error("cannot attach to the dialer's cgroup %s: %s", cgroup, strerror(-err));
+	return err;
+}
+
+bool zs_dialer_attached(const struct zs_instance *instance, uint32_t n)
+{
+	uint64_t cgroup;
+
+	return !link_cgroup(instance, dialer_link(n), &cgroup);
+}
+
+static int dialers_unpin(const struct zs_instance *instance)
+{
+	int err = 0;
+
+	for (uint32_t n = 0; n < ZS_DIALERS_MAX; n++)
+		first(&err, unpin(instance, dialer_link(n)));
+	return err;
+}
+
+/* Dialers are attached behind this: zs_attach_dialer(). */
 static int client_hop_settle(const struct zs_instance *instance, struct zs_bpf *obj, int cgroup_fd, uint64_t cgroup)
 {
 	bool on = zs_object_client_hop(obj);
 	int err = zs_object_switch_accept(obj, true);
 
+	first(&err, dialers_unpin(instance));
 	if (!err)
 		err = on ? link_settle(instance, LINK_REPLIES, obj->progs.zs_replies, cgroup_fd, cgroup)
 			 : unpin(instance, LINK_REPLIES);
@@ -214,12 +263,6 @@ int zs_attach(const struct zs_instance *instance, const char *cgroup, const stru
 	return 0;
 }
 
-static void first(int *err, int next)
-{
-	if (!*err)
-		*err = next;
-}
-
 int zs_detach(const struct zs_instance *instance)
 {
 	struct zs_maps maps;
@@ -237,6 +280,7 @@ int zs_detach(const struct zs_instance *instance)
 	} else if (err == -ENOENT) {
 		err = 0;
 	}
+	first(&err, dialers_unpin(instance));
 	first(&err, unpin(instance, LINK_ACCEPT));
 	first(&err, unpin(instance, LINK_REPLIES));
 	first(&err, unpin(instance, LINK_ENROL));

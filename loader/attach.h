@@ -3,6 +3,7 @@
 #ifndef ZS_ATTACH_H
 #define ZS_ATTACH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "object.h"
@@ -16,6 +17,15 @@
  */
 int zs_attach(const struct zs_instance *instance, const char *cgroup, const struct zs_object_options *options,
 	      struct zs_bpf **out);
+
+#define ZS_DIALERS_MAX 64u /* cgroups of processes that dial listeners of Caddy's */
+
+/* Enrols the connections of another cgroup to listeners of Caddy's, as number n below ZS_DIALERS_MAX; `obj` was loaded
+ * with the client hop. Once more for another cgroup is success: it takes the place. -errno; logged. */
+int zs_attach_dialer(const struct zs_instance *instance, struct zs_bpf *obj, uint32_t n, const char *cgroup);
+
+/* Whether number n is attached to a cgroup that is there. */
+bool zs_dialer_attached(const struct zs_instance *instance, uint32_t n);
 
 /*
  * Undoes zs_attach in reverse: nothing is answered any more, no socket is enrolled, every message passes,

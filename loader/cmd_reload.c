@@ -74,6 +74,13 @@ static int new_read(struct reload *r, const char *file)
 	return parse(r->path, r->text, r->len, &r->new);
 }
 
+static bool lists_differ(char *const *a, char *const *b)
+{
+	for (; *a && *b && !strcmp(*a, *b); a++, b++)
+		;
+	return *a || *b;
+}
+
 /* Settings that are taken at the start of `run` alone. */
 static void restart_warn(const struct zs_config *a, const struct zs_config *b)
 {
@@ -84,11 +91,9 @@ static void restart_warn(const struct zs_config *a, const struct zs_config *b)
 			    !a->admin != !b->admin || (a->admin && strcmp(a->admin, b->admin)) ||
 			    !a->log != !b->log || (a->log && strcmp(a->log, b->log)) ||
 			    !a->user != !b->user || (a->user && strcmp(a->user, b->user));
-	size_t i = 0;
 
-	while (a->origins[i] && b->origins[i] && !strcmp(a->origins[i], b->origins[i]))
-		i++;
-	if (differ || a->origins[i] || b->origins[i])
+	if (differ || lists_differ(a->origins, b->origins) || lists_differ(a->listeners, b->listeners) ||
+	    lists_differ(a->dialers, b->dialers) || lists_differ(a->allowed, b->allowed))
 		zs_warn("reload: of the section [zeroserve] only inert-field and vary are taken over; the rest "
 			"waits for the next start of `zs-load run`");
 }

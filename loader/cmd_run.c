@@ -23,8 +23,10 @@
 #include "attach.h"
 #include "caps.h"
 #include "cgroup.h"
+#include "clock.h"
 #include "command.h"
 #include "config_text.h"
+#include "dialers.h"
 #include "log.h"
 #include "logger.h"
 #include "origins.h"
@@ -50,6 +52,7 @@ struct supervisor {
 	bool terminal; /* we have a controlling one */
 	pid_t agent;
 	struct zs_logger logger;
+	struct zs_dialers dialers;
 };
 
 /* The maps that the agent works on. The others, and the programs, could be turned against the host by an
@@ -59,7 +62,7 @@ static void agent_fds_keep(const struct zs_maps *maps, int ready)
 	static const enum zs_map theirs[] = {
 		ZS_MAP_origins, ZS_MAP_index, ZS_MAP_front, ZS_MAP_pages, ZS_MAP_ctl, ZS_MAP_gens,
 		ZS_MAP_holdoff, ZS_MAP_stop, ZS_MAP_events, ZS_MAP_counters, ZS_MAP_report,
-		ZS_MAP_warmth, ZS_MAP_tables, ZS_MAP_classes, ZS_MAP_scopes, ZS_MAP_config, ZS_MAP_purges,
+		ZS_MAP_listeners, ZS_MAP_warmth, ZS_MAP_tables, ZS_MAP_classes, ZS_MAP_scopes, ZS_MAP_config, ZS_MAP_purges,
 	};
 	int keep[ZS_MAPS + 1];
 	size_t n = 0;
@@ -76,6 +79,9 @@ static int agent_spawn(struct supervisor *s)
 		.user = s->o->user,
 		.admin = s->o->admin,
 		.origins = s->o->origins,
+		.listeners = s->o->listeners,
+		.allowed = s->o->allowed,
+		.dialers = s->o->dialers[0] != NULL,
 		.max_body = (uint32_t)s->o->max_object,
 		.lifetime_max = (uint32_t)s->o->lifetime_max,
 		.record_rate = (uint32_t)s->o->record_rate,
@@ -186,6 +192,7 @@ static int supervise(struct supervisor *s)
 			pause = pause * 2 < RESTART_MS_MOST ? pause * 2 : RESTART_MS_MOST;
 		}
 		zs_logger_check(&s->logger);
+		zs_dialers_settle(&s->dialers, zs_boot_ns());
 	}
 	return 0;
 }
@@ -263,6 +270,7 @@ static int attach_locked(struct supervisor *s, const char *cgroup, struct zs_bpf
 		.pages = (uint32_t)(s->o->store_size / ZS_PAGE_SIZE),
 		.entries = (uint32_t)s->o->max_objects,
 		.plan = &s->plan.plan,
+		.client_hop = s->o->listeners[0] != NULL,
 	};
 	int change = zs_change_lock(&s->instance), lock, err;
 
@@ -315,12 +323,23 @@ static int origins_check(const struct zs_options *o)
 	return err ? ZS_EXIT_USAGE : 0;
 }
 
+/* A dialer without a listener would be followed for nothing. */
+static int dialers_check(const struct zs_options *o)
+{
+	if (!o->dialers[0] || o->listeners[0])
+		return 0;
+	zs_error("--dialer %s: no listener is opted in that it could dial; add --listener ADDRESS:PORT", o->dialers[0]);
+	return ZS_EXIT_USAGE;
+}
+
 static int run(struct supervisor *s)
 {
 	char cgroup[PATH_MAX];
 	struct zs_bpf *obj;
 	int code = origins_check(s->o), err, undone;
 
+	if (!code)
+		code = dialers_check(s->o);
 	if (!code)
 		code = zs_command_target(s->o, cgroup);
 	if (!code)
@@ -340,6 +359,8 @@ static int run(struct supervisor *s)
 	}
 	zs_info("attached to %s", cgroup);
 	zs_maps_of_object(obj, &s->maps);
+	s->dialers = (struct zs_dialers){.instance = &s->instance, .obj = obj, .named = s->o->dialers};
+	zs_dialers_settle(&s->dialers, zs_boot_ns());
 	err = run_attached(s);
 	undone = detach_locked(s);
 	zs_logger_end(&s->logger); /* last: nothing is answered any more */
@@ -372,6 +393,12 @@ static void config_merge(const struct zs_config *c, struct zs_options *o)
 		o->no_refresh = !c->refresh;
 	if (from & ZS_GIVEN(ORIGIN))
 		memcpy(o->origins, c->origins, sizeof(o->origins));
+	if (from & ZS_GIVEN(LISTENER))
+		memcpy(o->listeners, c->listeners, sizeof(o->listeners));
+	if (from & ZS_GIVEN(DIALER))
+		memcpy(o->dialers, c->dialers, sizeof(o->dialers));
+	if (from & ZS_GIVEN(ALLOW_HANDLER))
+		memcpy(o->allowed, c->allowed, sizeof(o->allowed));
 }
 
 /* The configuration file, if there is one, into s and into `merged`. 0 or an exit code. */

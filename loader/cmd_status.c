@@ -43,6 +43,22 @@ static uint64_t connections(const struct zs_maps *maps)
 	return n;
 }
 
+/* Caddy's listeners and routes, as the agent sees them. */
+static void client_hop_set(json_t *answer, const json_t *hop)
+{
+	static const char *const lists[] = {"listeners", "opted_in"};
+	json_t *routes = json_object_get(hop, "routes");
+
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		json_t *list = json_object_get(hop, lists[i]);
+
+		json_object_set_new(answer, lists[i], list ? json_incref(list) : json_array());
+	}
+	json_object_set_new(answer, "routes", routes ? json_incref(routes) : json_object());
+	json_object_set_new(answer, "routes_cut", json_boolean(json_is_true(json_object_get(hop, "more_routes"))));
+	json_object_set_new(answer, "listeners_cut", json_boolean(json_is_true(json_object_get(hop, "more_listeners"))));
+}
+
 static json_t *status_json(const struct zs_options *o, const struct zs_instance *instance,
 			   const struct zs_maps *maps, const struct zs_ctl *ctl, enum zs_exit *code)
 {
@@ -68,6 +84,7 @@ static json_t *status_json(const struct zs_options *o, const struct zs_instance 
 	json_object_set_new(answer, "agent", agent);
 	json_object_set(answer, "enrolment", report ? json_object_get(report, "enrolment") : json_array());
 	json_object_set(answer, "origins", report ? json_object_get(report, "origins") : json_array());
+	client_hop_set(answer, report ? json_object_get(report, "client_hop") : NULL);
 	json_object_set(answer, "admin", report ? json_object_get(report, "admin") : json_null());
 	json_decref(report);
 	return answer;
@@ -104,6 +121,13 @@ static void origins_print(const json_t *origins)
 	}
 }
 
+static const char *word(const json_t *object, const char *name)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+
+	return text ? text : "";
+}
+
 static json_int_t number(const json_t *object, const char *name)
 {
 	return json_integer_value(json_object_get(object, name));
@@ -125,6 +149,62 @@ static void enrolment_print(const json_t *enrolment)
 			       cold ? "cold: one new connection in 128 is enrolled" : "warm: every new connection is enrolled",
 			       number(of, "unfollowed"));
 	}
+}
+
+static void opted_print(const json_t *opted_in)
+{
+	const json_t *of;
+	size_t i;
+
+	json_array_foreach(opted_in, i, of)
+	{
+		printf("  %-28s %s%s\n", word(of, "listener"),
+		       json_is_true(json_object_get(of, "followed")) ? "opted in, followed" : "opted in, not followed: ",
+		       word(of, "reason"));
+		if (number(of, "refused"))
+			printf("  %-28s %" JSON_INTEGER_FORMAT " responses not stored, the last one: %s\n", "",
+			       number(of, "refused"), word(of, "last_refused"));
+	}
+}
+
+static void routes_print(const json_t *routes)
+{
+	const json_t *list, *of;
+	const char *server;
+	size_t i;
+
+	json_object_foreach((json_t *)routes, server, list)
+	{
+		json_array_foreach(list, i, of)
+		{
+			bool able = json_is_true(json_object_get(of, "eligible"));
+
+			printf("  %-12s route %-8s %-8s %s%s%s\n", server, word(of, "route"), able ? "eligible" : "refused",
+			       word(of, "match"), able ? "" : *word(of, "match") ? ": " : "", word(of, "reason"));
+		}
+	}
+}
+
+/* Where visitors come in: what could be answered there, and what is. */
+static void client_hop_print(const json_t *s)
+{
+	const json_t *listeners = json_object_get(s, "listeners"), *of;
+	size_t i;
+
+	if (!json_array_size(listeners) && !json_array_size(json_object_get(s, "opted_in")))
+		return;
+	puts("listeners of Caddy's:");
+	json_array_foreach(listeners, i, of)
+	{
+		bool able = json_is_true(json_object_get(of, "eligible"));
+
+		printf("  %-28s server %s, %s%s\n", *word(of, "address") ? word(of, "address") : word(of, "listen"),
+		       word(of, "server"), able ? "plaintext: may be opted in" : "", word(of, "reason"));
+	}
+	opted_print(json_object_get(s, "opted_in"));
+	routes_print(json_object_get(s, "routes"));
+	if (json_is_true(json_object_get(s, "routes_cut")) || json_is_true(json_object_get(s, "listeners_cut")))
+		puts("  (there are more)");
 }
 
 static void status_print(const json_t *s)
@@ -153,6 +233,7 @@ static void status_print(const json_t *s)
 		       100.0 * (double)hits / (double)(hits + misses), hits + misses);
 	origins_print(json_object_get(s, "origins"));
 	enrolment_print(json_object_get(s, "enrolment"));
+	client_hop_print(s);
 	puts("counters:");
 	counters_print(counters);
 }

@@ -105,6 +105,9 @@ void zs_config_free(struct zs_config *config)
 	free(config->user);
 	free(config->log);
 	list_free(config->origins);
+	list_free(config->listeners);
+	list_free(config->dialers);
+	list_free(config->allowed);
 	list_free(config->inert);
 	list_free(config->vary);
 	free(config->rules);

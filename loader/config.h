@@ -64,6 +64,9 @@ struct zs_config {
 	char *user;  /* null: default */
 	char *log;   /* null: none; "-": stdout */
 	char *origins[ZS_LIST_MAX + 1];
+	char *listeners[ZS_LIST_MAX + 1];
+	char *dialers[ZS_LIST_MAX + 1];
+	char *allowed[ZS_LIST_MAX + 1]; /* allow-handler */
 	char *inert[ZS_LIST_MAX + 1];
 	char *vary[ZS_VARY_FIELDS + 1];
 	uint64_t store_size; /* bytes */

@@ -7,8 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "eligible.h"
 #include "fetch.h"
 #include "fields.h"
+#include "listeners.h"
 #include "origins.h"
 
 static int number(struct zs_piece *v, uint64_t least, uint64_t most, uint64_t *out)
@@ -72,6 +74,57 @@ int zs_take_origin(struct zs_config_taker *t, struct zs_piece *v)
 	if (zs_piece_only(v, &word) || zs_config_dial(&word, host, &port))
 		return -EINVAL;
 	return list_add(&word, t->config->origins, ZS_LIST_MAX);
+}
+
+int zs_take_listener(struct zs_config_taker *t, struct zs_piece *v)
+{
+	struct zs_listen_at at;
+	struct zs_piece word;
+	char text[ZS_LISTEN_SPEC];
+	const char *why;
+
+	if (zs_piece_only(v, &word) || zs_piece_string(&word, text, sizeof(text)))
+		return -EINVAL;
+	why = zs_listen_parse(text, &at);
+	if (why)
+		return zs_piece_error(&word, "%s; write ADDRESS:PORT, [IPV6]:PORT or :PORT", why);
+	return list_add(&word, t->config->listeners, ZS_LIST_MAX);
+}
+
+int zs_take_dialer(struct zs_config_taker *t, struct zs_piece *v)
+{
+	char text[ZS_CONFIG_LINE_MAX + 1];
+	struct zs_piece word;
+
+	if (zs_piece_only(v, &word) ||
+	    zs_piece_check(&word, ZS_PIECE_ALNUM "-._~:/@\\", "a unit, a PID or a path") ||
+	    zs_piece_string(&word, text, sizeof(text)))
+		return -EINVAL;
+	if (!zs_dialer_named(text))
+		return zs_piece_error(&word, "neither a unit (NAME.service), a PID nor a path; write one of them");
+	return list_add(&word, t->config->dialers, ZS_LIST_MAX);
+}
+
+int zs_take_allow_handler(struct zs_config_taker *t, struct zs_piece *v)
+{
+	char name[ZS_CONFIG_LINE_MAX + 1];
+	struct zs_piece word;
+
+	for (; zs_piece_next(v, ",", &word); t->words++) {
+		const char *why;
+		int err;
+
+		if (zs_piece_check(&word, ZS_PIECE_ALNUM "-._", "the name of a handler") ||
+		    zs_piece_string(&word, name, sizeof(name)))
+			return -EINVAL;
+		why = zs_eligible_allow_refusal(name);
+		if (why)
+			return zs_piece_error(&word, "%s; remove it", why);
+		err = list_add(&word, t->config->allowed, ZS_LIST_MAX);
+		if (err)
+			return err;
+	}
+	return 0;
 }
 
 int zs_take_admin(struct zs_config_taker *t, struct zs_piece *v)

@@ -8,6 +8,7 @@
 
 #include "zs/abi.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,6 +33,7 @@ struct zs_fetch_request {
 	size_t none_match_len;
 	const char *modified_since; /* value of If-Modified-Since to send; may be null */
 	size_t modified_since_len;
+	bool to_listener; /* of Caddy's: says Connection: close [A7], and our own User-Agent, by which Caddy's log knows it */
 	void *user;
 };
 

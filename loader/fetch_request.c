@@ -74,6 +74,7 @@ static int condition_append(struct curl_slist **fields, const char *name, const 
 struct seen {
 	unsigned host;
 	bool accept;
+	bool to_listener;
 };
 
 /* One line without CRLF. libcurl reads "Name:" as "leave it out" and "Name;" as an empty value. */
@@ -100,7 +101,7 @@ static int field_repeat(const char *line, size_t len, struct curl_slist **fields
 		return -EINVAL;
 	if (name_is(line, name, "Accept"))
 		seen->accept = true;
-	if (field_dropped(line, name))
+	if (field_dropped(line, name) || (seen->to_listener && name_is(line, name, "User-Agent")))
 		return 0;
 	snprintf(text, sizeof(text), "%.*s", (int)len, line);
 	if (from == to)
@@ -142,7 +143,7 @@ int zs_fetch_fields(const struct zs_fetch_request *r, struct curl_slist **out)
 {
 	const char *line = r->head + request_line(r), *end = r->head + r->head_len;
 	struct curl_slist *fields = NULL;
-	struct seen seen = {0};
+	struct seen seen = {.to_listener = r->to_listener};
 	int err = 0;
 
 	if (r->head_len > ZS_HEAD_MAX || line == r->head || !target_plain(r->target, r->target_len))
@@ -165,6 +166,10 @@ int zs_fetch_fields(const struct zs_fetch_request *r, struct curl_slist **out)
 	if (!err)
 		err = condition_append(&fields, "If-Modified-Since", r->modified_since,
 				       r->modified_since_len);
+	if (!err && r->to_listener)
+		err = field_append(&fields, "Connection: close");
+	if (!err && r->to_listener)
+		err = field_append(&fields, "User-Agent: zeroserve/" ZS_VERSION);
 	if (!err && !seen.accept)
 		err = field_append(&fields, "Accept:"); /* else libcurl adds its own */
 	if (err)

@@ -86,6 +86,9 @@ static enum zs_policy_reason judge(const struct zs_ingest *in, const struct zs_a
 	unsigned int n = 0;
 
 	terms_settle(in, asked, response->status, t);
+	if (in->eligible &&
+	    !in->eligible(in->user, asked, t->settings.class.flags & (ZS_CLASS_KEEP | ZS_CLASS_DROP)))
+		return ZS_POLICY_NOT_ELIGIBLE;
 	for (; n < ZS_VARY_FIELDS && in->config->vary[n]; n++)
 		t->vary[n] = (struct zs_text){(const uint8_t *)in->config->vary[n], strlen(in->config->vary[n])};
 	input.request.vary_count = n;

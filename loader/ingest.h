@@ -35,6 +35,10 @@ struct zs_ingest {
 	const struct zs_ctl *ctl;       /* with maps */
 	/* The address of an origin, for rules that name one. 0 or -ENOENT. May be null. */
 	int (*origin)(void *user, uint32_t id, struct zs_origin_key *out);
+	/* Whether Caddy's configuration allows a response to be stored, if the origin is a listener of Caddy's [A6].
+	 * May be null: every origin is an upstream. */
+	bool (*listener)(void *user, uint32_t id); /* whether it is one; may be null */
+	bool (*eligible)(void *user, const struct zs_asked *asked, bool query_open);
 	void *user;
 	uint32_t max_body;     /* bytes */
 	uint32_t lifetime_max; /* seconds */

@@ -11,6 +11,8 @@
 
 #include "agent.h"
 #include "config.h"
+#include "eligible.h"
+#include "listeners.h"
 #include "log.h"
 #include "object.h"
 #include "warm_ask.h"
@@ -25,7 +27,7 @@ struct option_info {
 
 enum {
 	OPT_INSTANCE = 256, OPT_BPFFS, OPT_JSON, OPT_VERBOSE, OPT_QUIET, OPT_HELP, OPT_UNIT, OPT_PID,
-	OPT_CGROUP, OPT_ADMIN, OPT_USER, OPT_ORIGIN, OPT_INERT, OPT_STORE, OPT_OBJECT, OPT_RECORD,
+	OPT_CGROUP, OPT_ADMIN, OPT_USER, OPT_ORIGIN, OPT_LISTENER, OPT_DIALER, OPT_ALLOW_HANDLER, OPT_INERT, OPT_STORE, OPT_OBJECT, OPT_RECORD,
 	OPT_FETCH, OPT_CONCURRENCY, OPT_CONFIG, OPT_OBJECTS, OPT_ENROL, OPT_HEADER, OPT_CONNECT, OPT_CACERT, OPT_INSECURE,
 	OPT_RATE, OPT_AT_ONCE, OPT_NO_REFRESH, OPT_URL, OPT_ALL,
 	OPT_PREFIX, OPT_HOST, OPT_TAG, OPT_SOFT, OPT_DRY_RUN, OPT_SORT, OPT_STATE, OPT_REVERSE, OPT_LIMIT, OPT_LOG, OPT_FOLLOW,
@@ -46,6 +48,9 @@ static const struct option_info infos[] = {
 	{"inert-field", 'a', OPT_INERT, "NAME", "request field on which no response depends; repeatable"},
 	{"config", 'r', OPT_CONFIG, "FILE", "configuration file (default: " ZS_CONFIG_PATH ", if there is one)"},
 	{"origin", 'r', OPT_ORIGIN, "ADDR:PORT", "upstream to accelerate; repeatable (default: ask Caddy)"},
+	{"listener", 'r', OPT_LISTENER, "ADDR:PORT", "plaintext listener of Caddy's to answer for; repeatable"},
+	{"dialer", 'r', OPT_DIALER, "UNIT|PID|PATH", "whose connections to these listeners are answered; repeatable"},
+	{"allow-handler", 'r', OPT_ALLOW_HANDLER, "NAME", "Caddy handler that answers may skip; repeatable"},
 	{"admin", 'r', OPT_ADMIN, "ADDR", "Caddy's admin API (default: $CADDY_ADMIN, else localhost:2019)"},
 	{"user", 'r', OPT_USER, "NAME", "user of the agent (default: zeroserve, else nobody)"},
 	{"max-object", 'r', OPT_OBJECT, "BYTES", "largest body stored (default 88K, limit 1M)"},
@@ -148,6 +153,48 @@ static int enrol_take(struct zs_options *o, const char *text)
 	return -EINVAL;
 }
 
+static int listener_take(struct zs_options *o, const char *text)
+{
+	struct zs_listen_at at;
+	const char *why = zs_listen_parse(text, &at);
+
+	if (!why)
+		return list_add(o->listeners, "listener", text);
+	zs_error("--listener '%s': %s; write ADDRESS:PORT, [IPV6]:PORT or :PORT", text, why);
+	return -EINVAL;
+}
+
+bool zs_dialer_named(const char *text)
+{
+	static const char *const ends[] = {".service", ".scope", ".slice"};
+	size_t len = strlen(text);
+
+	if (text[0] == '/' || (len && strspn(text, "0123456789") == len))
+		return true;
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		if (len > strlen(ends[i]) && !strcmp(text + len - strlen(ends[i]), ends[i]) && !strchr(text, '/'))
+			return true;
+	return false;
+}
+
+static int dialer_take(struct zs_options *o, const char *text)
+{
+	if (zs_dialer_named(text))
+		return list_add(o->dialers, "dialer", text);
+	zs_error("--dialer '%s': neither a unit (NAME.service), a PID nor a path; give one of them", text);
+	return -EINVAL;
+}
+
+static int allowed_take(struct zs_options *o, const char *name)
+{
+	const char *why = zs_eligible_allow_refusal(name);
+
+	if (!why)
+		return list_add(o->allowed, "allow-handler", name);
+	zs_error("--allow-handler '%s': %s", name, why);
+	return -EINVAL;
+}
+
 /* The key of the configuration file that an option goes before. */
 static uint32_t given(int id)
 {
@@ -156,6 +203,9 @@ static uint32_t given(int id)
 	case OPT_USER: return ZS_GIVEN(USER);
 	case OPT_LOG: return ZS_GIVEN(LOG);
 	case OPT_ORIGIN: return ZS_GIVEN(ORIGIN);
+	case OPT_LISTENER: return ZS_GIVEN(LISTENER);
+	case OPT_DIALER: return ZS_GIVEN(DIALER);
+	case OPT_ALLOW_HANDLER: return ZS_GIVEN(ALLOW_HANDLER);
 	case OPT_STORE: return ZS_GIVEN(STORE_SIZE);
 	case OPT_OBJECTS: return ZS_GIVEN(MAX_OBJECTS);
 	case OPT_OBJECT: return ZS_GIVEN(MAX_OBJECT);
@@ -184,6 +234,9 @@ static int apply(struct zs_options *o, const struct option_info *info, const cha
 	case OPT_LOG: o->log = arg; return 0;
 	case OPT_FOLLOW: o->follow = true; return 0;
 	case OPT_ORIGIN: return list_add(o->origins, info->name, arg);
+	case OPT_LISTENER: return listener_take(o, arg);
+	case OPT_DIALER: return dialer_take(o, arg);
+	case OPT_ALLOW_HANDLER: return allowed_take(o, arg);
 	case OPT_INERT: return list_add(o->inert, info->name, arg);
 	case OPT_STORE: return number(info->name, arg, 1 << 20, 64ull << 30, &o->store_size);
 	case OPT_OBJECTS: return number(info->name, arg, 16, 16 << 20, &o->max_objects);

@@ -35,7 +35,10 @@ struct zs_options {
 	const char *user;
 	const char *log; /* null: none; "-": stdout */
 	const char *origins[ZS_LIST_MAX + 1]; /* null-terminated */
-	const char *inert[ZS_LIST_MAX + 1];   /* null-terminated */
+	const char *inert[ZS_LIST_MAX + 1];   /* null-terminated, as are the next */
+	const char *listeners[ZS_LIST_MAX + 1]; /* of Caddy's, opted in for the client hop */
+	const char *dialers[ZS_LIST_MAX + 1];   /* units, PIDs or paths of cgroups that dial them */
+	const char *allowed[ZS_LIST_MAX + 1];   /* what of Caddy's configuration the operator answers for */
 	uint64_t store_size;                  /* bytes */
 	uint64_t max_objects;
 	uint64_t max_object;                  /* bytes of body */
@@ -78,6 +81,9 @@ struct zs_verb {
 	const char *accepts;  /* letters of the options that it takes, see options.c; F: one word, a file or URL */
 	int (*run)(const struct zs_options *options); /* returns an enum zs_exit */
 };
+
+/* Whether a text names a dialer: NAME.service (.scope, .slice), a PID, or an absolute path. */
+bool zs_dialer_named(const char *text);
 
 /* Parses argv. Returns 0 and the verb, or an exit code after saying what is wrong. */
 int zs_options_parse(int argc, char **argv, const struct zs_verb *verbs, struct zs_options *options,

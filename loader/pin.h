@@ -14,7 +14,6 @@ struct zs_bpf;
 /* Every map, in the order of enum zs_map. The pin's name is the map's without "zs_". */
 #define ZS_MAP_LIST(X)                                                                              \
 	X(socks) X(conns) X(progs) X(origins) X(warmth) X(index) X(front) X(pages) X(ctl) X(gens) X(seen) X(holdoff)   \
-	X(socks) X(conns) X(progs) X(origins) X(warmth) X(index) X(front) X(pages) X(ctl) X(gens) X(seen) X(holdoff)   \
 	X(stop) X(events) X(hits) X(counters) X(tables) X(classes) X(scopes) X(purges) X(config) X(works) X(report)    \
 	X(listeners) X(accepts) X(accepted) X(accept_ids) X(pairs) X(gates)
 

@@ -194,6 +194,7 @@ static int begin(struct zs_refresh *r, struct pending *p, struct zs_response *st
 	}
 	if (!r->o.ingest->origin || r->o.ingest->origin(r->o.ingest->user, p->asked.key.origin, &request.to))
 		return -ENOENT;
+	request.to_listener = r->o.ingest->listener && r->o.ingest->listener(r->o.ingest->user, p->asked.key.origin);
 	return zs_fetch_start(r->fetch, &request);
 }
 

@@ -13,11 +13,13 @@
 #include <bpf/bpf.h>
 
 #include "admin.h"
+#include "clock.h"
 #include "log.h"
 #include "names.h"
 #include "origins.h"
 
-#define ROUND_SECONDS   1  /* between looks at the configuration */
+#define ROUND_MS        1000 /* between looks at the configuration */
+#define OPTED_MS        500  /* likewise, and for the answer, with a listener opted in: a second for both */
 #define ADDRESSES_SHOWN 64 /* in `status`, one by one: the report has limited room */
 
 /* An address that is or was an origin. Its id is its own for the life of the maps: connections and stored
@@ -35,6 +37,7 @@ struct zs_watch {
 	pthread_cond_t wake;
 	bool stop;
 	struct zs_origins origins;
+	struct zs_opted *opted;
 	struct known known[ZS_ORIGINS_MAX];
 	uint32_t known_n;
 	char etag[128];
@@ -129,35 +132,76 @@ static void resolve(struct zs_watch *w, struct zs_origins *origins)
 	pthread_mutex_unlock(&w->lock);
 }
 
-/* One look at the admin API. An API that does not answer leaves everything as it is: Caddy may be about
- * to restart. */
-static void look(struct zs_watch *w)
+/* What listeners are judged by. Null: an API that does not answer may be an API that is waiting for the new
+ * configuration to take over. */
+static int opted_update(struct zs_watch *w, const struct zs_admin_config *config)
 {
-	struct zs_admin_config config;
-	struct zs_origins origins = {0};
-	bool changed;
+	json_t *json = NULL;
 	int err;
 
-	if (w->named) {
-		if (time(NULL) - w->resolved >= ZS_RESOLVE_SECONDS)
-			resolve(w, &w->origins);
-		return;
+	if (config) {
+		json = json_loadb(config->text, config->len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+		if (!json)
+			return -EINVAL;
 	}
-	err = zs_admin_fetch(w->o.admin, &config);
-	if (!err) {
-		changed = strcmp(config.etag, w->etag) != 0;
-		if (changed || time(NULL) - w->resolved >= ZS_RESOLVE_SECONDS) {
-			err = zs_origins_from_config(config.text, config.len, &origins);
-			if (!err)
-				resolve(w, &origins);
-		}
+	pthread_mutex_lock(&w->lock);
+	err = zs_opted_config(w->opted, json, zs_boot_ns());
+	pthread_mutex_unlock(&w->lock);
+	json_decref(json);
+	return err;
+}
+
+static int config_take(struct zs_watch *w, const struct zs_admin_config *config)
+{
+	bool changed = strcmp(config->etag, w->etag) != 0;
+	struct zs_origins origins = {0};
+	int err = 0;
+
+	if (changed || !zs_opted_known(w->opted))
+		err = opted_update(w, config);
+	if (!err && !w->named && (changed || time(NULL) - w->resolved >= ZS_RESOLVE_SECONDS)) {
+		err = zs_origins_from_config(config->text, config->len, &origins);
 		if (!err)
-			memcpy(w->etag, config.etag, sizeof(w->etag));
+			resolve(w, &origins);
+	}
+	if (!err)
+		memcpy(w->etag, config->etag, sizeof(w->etag));
+	return err;
+}
+
+/* One look at the admin API. An API that does not answer leaves the origins as they are: Caddy may be about
+ * to restart. Of listeners nothing is answered then. */
+static void look(struct zs_watch *w)
+{
+	bool opted = zs_opted_wanted(w->opted);
+	struct zs_admin_config config;
+	int err;
+
+	if (w->named && time(NULL) - w->resolved >= ZS_RESOLVE_SECONDS)
+		resolve(w, &w->origins);
+	if (w->named && !opted)
+		return;
+	err = opted ? zs_admin_fetch_within(w->o.admin, OPTED_MS, &config) : zs_admin_fetch(w->o.admin, &config);
+	if (!err) {
+		err = config_take(w, &config);
 		zs_admin_config_free(&config);
 	}
+	if (err && opted)
+		opted_update(w, NULL);
 	pthread_mutex_lock(&w->lock);
 	w->admin_error = err;
 	pthread_mutex_unlock(&w->lock);
+}
+
+static void until_set(struct timespec *until, unsigned int ms)
+{
+	clock_gettime(CLOCK_REALTIME, until);
+	until->tv_sec += ms / 1000;
+	until->tv_nsec += ms % 1000 * 1000000l;
+	if (until->tv_nsec >= 1000000000l) {
+		until->tv_nsec -= 1000000000l;
+		until->tv_sec++;
+	}
 }
 
 static void *watch_main(void *arg)
@@ -167,8 +211,7 @@ static void *watch_main(void *arg)
 
 	pthread_mutex_lock(&w->lock);
 	while (!w->stop) {
-		clock_gettime(CLOCK_REALTIME, &until);
-		until.tv_sec += ROUND_SECONDS;
+		until_set(&until, zs_opted_wanted(w->opted) ? OPTED_MS : ROUND_MS);
 		pthread_cond_timedwait(&w->wake, &w->lock, &until);
 		if (w->stop)
 			break;
@@ -192,6 +235,21 @@ static int named_add(struct zs_watch *w)
 	return 0;
 }
 
+static int opted_create(struct zs_watch *w)
+{
+	struct zs_opted_options options = {
+		.listeners = w->o.listeners,
+		.allowed = w->o.allowed,
+		.ctl = w->o.ctl,
+		.netns = w->o.netns,
+		.put = w->o.listener_put,
+		.remove = w->o.listener_remove,
+		.user = w->o.user,
+	};
+
+	return zs_opted_create(&options, &w->opted);
+}
+
 int zs_watch_start(const struct zs_watch_options *options, struct zs_watch **out)
 {
 	struct zs_watch *w = calloc(1, sizeof(*w));
@@ -203,12 +261,15 @@ int zs_watch_start(const struct zs_watch_options *options, struct zs_watch **out
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->wake, NULL);
 	err = named_add(w);
+	if (!err)
+		err = opted_create(w);
 	if (!err) {
 		known_load(w);
 		look(w);
 		err = -pthread_create(&w->thread, NULL, watch_main, w);
 	}
 	if (err) {
+		zs_opted_destroy(w->opted);
 		zs_origins_free(&w->origins);
 		free(w);
 		return err;
@@ -226,15 +287,17 @@ void zs_watch_stop(struct zs_watch *w)
 	pthread_cond_signal(&w->wake);
 	pthread_mutex_unlock(&w->lock);
 	pthread_join(w->thread, NULL);
+	zs_opted_destroy(w->opted);
 	zs_origins_free(&w->origins);
 	free(w);
 }
 
 int zs_watch_address(struct zs_watch *w, uint32_t id, struct zs_origin_key *out)
 {
-	int err = -ENOENT;
+	int err;
 
 	pthread_mutex_lock(&w->lock);
+	err = zs_opted_address(w->opted, id, out);
 	for (uint32_t i = 0; i < w->known_n; i++) {
 		if (w->known[i].id != id || !w->known[i].live)
 			continue;
@@ -244,6 +307,29 @@ int zs_watch_address(struct zs_watch *w, uint32_t id, struct zs_origin_key *out)
 	}
 	pthread_mutex_unlock(&w->lock);
 	return err;
+}
+
+bool zs_watch_listener(struct zs_watch *w, uint32_t id)
+{
+	bool yes;
+
+	pthread_mutex_lock(&w->lock);
+	yes = zs_opted_is(w->opted, id);
+	pthread_mutex_unlock(&w->lock);
+	return yes;
+}
+
+bool zs_watch_eligible(struct zs_watch *w, uint32_t id, const struct zs_eligible_request *request, uint64_t asked,
+		       char *why)
+{
+	bool upstream = false, yes;
+
+	pthread_mutex_lock(&w->lock);
+	for (uint32_t i = 0; !upstream && i < w->known_n; i++)
+		upstream = w->known[i].id == id;
+	yes = upstream || zs_opted_eligible(w->opted, id, request, asked, why);
+	pthread_mutex_unlock(&w->lock);
+	return yes;
 }
 
 /* {address, id, cold, requests, unfollowed} of every address in the kernel's map. Under the lock. */
@@ -271,9 +357,10 @@ json_t *zs_watch_json(struct zs_watch *w, const struct zs_warmth *warmth)
 	json_t *json;
 
 	pthread_mutex_lock(&w->lock);
-	json = json_pack("{s:o, s:o, s:{s:b, s:s}}", "origins", zs_origins_json(&w->origins), "enrolment",
-			 enrolment_json(w, warmth), "admin", "asked", !w->named, "state",
-			 w->named ? "not asked: origins were given"
+	json = json_pack("{s:o, s:o, s:o, s:{s:b, s:s}}", "origins", zs_origins_json(&w->origins), "enrolment",
+			 enrolment_json(w, warmth), "client_hop", zs_opted_json(w->opted), "admin", "asked",
+			 !w->named || zs_opted_wanted(w->opted), "state",
+			 w->named && !zs_opted_wanted(w->opted) ? "not asked: origins were given"
 				  : (w->admin_error ? strerror(-w->admin_error) : "ok"));
 	pthread_mutex_unlock(&w->lock);
 	return json;

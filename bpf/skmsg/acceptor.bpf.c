@@ -64,8 +64,9 @@ static __always_inline int slots_fill(struct sk_msg_md *msg, const struct zs_obj
 /*
  * Turns the message into the answer from byte `done` on, and redirects it to the socket's own egress. 0: done. -1: the
  * message is as it was. What is pushed begins at a step's start, and with the whole of a slot that `done` may lie in.
+ * `log`: a work space with the request, or ZS_NO_WORK.
  */
-ZS_SHARED int zs_accept_answer(struct sk_msg_md *msg, __u64 cookie, __u32 done)
+ZS_SHARED int zs_accept_answer(struct sk_msg_md *msg, __u64 cookie, __u32 done, __u32 log)
 {
 	struct zs_accept *a = accept_get(cookie);
 	__u32 size = msg->size, begin, rest, total;
@@ -91,6 +92,8 @@ ZS_SHARED int zs_accept_answer(struct sk_msg_md *msg, __u64 cookie, __u32 done)
 			zs_count(ZS_COUNT_impossible);
 		return -1;
 	}
+	if (log != ZS_NO_WORK)
+		zs_hit_log(msg, log, ZS_LANE_CLIENT, p->validated);
 	if (bpf_msg_pop_data(msg, rest, total - rest + size, 0) || (done > begin && bpf_msg_pop_data(msg, 0, done - begin, 0)))
 		zs_count(ZS_COUNT_impossible);
 	return 0;
@@ -109,13 +112,48 @@ static __always_inline void answer_count(const struct zs_pending *p, struct zs_c
 	zs_count(ZS_COUNT_remote_hits);
 }
 
+/* A work space with what the log says of the request in the message; ZS_NO_WORK: a line of it is lost. */
+static __always_inline __u32 log_begin(struct sk_msg_md *msg, const struct zs_accept *a)
+{
+	__u32 id = work_take();
+	struct zs_work *w = work_get(id);
+
+	if (!w) {
+		zs_count(ZS_COUNT_log_lost);
+		return ZS_NO_WORK;
+	}
+	w->request.head_len = zs_head_copy(msg, id, 0);
+	w->request.flags = a->pending.flags;
+	w->first_page = a->pending.page;
+	w->event.ev.time = a->pending.now;
+	w->event.key.origin = a->origin;
+	return id;
+}
+
+static __always_inline void log_end(__u32 id)
+{
+	struct zs_work *w = work_get(id);
+
+	if (w)
+		work_give(w);
+}
+
 /* The request on its way is answered. 0, or -1: the message is as it was. */
 static __always_inline int answer_begin(struct sk_msg_md *msg, struct zs_accept *a, const struct tcp_sock *tp, struct zs_ctl *ctl)
 {
 	struct zs_pending *p = &a->pending;
 	struct zs_object *o = pending_object(p);
+	__u32 log = ZS_NO_WORK;
+	int failed;
 
-	if (!o || answer_choose(a, o, tp, ctl, msg->size) || zs_accept_answer(msg, a->cookie, 0))
+	if (!o || answer_choose(a, o, tp, ctl, msg->size))
+		return -1;
+	if (ctl->logging)
+		log = log_begin(msg, a);
+	failed = zs_accept_answer(msg, a->cookie, 0, log);
+	if (log != ZS_NO_WORK)
+		log_end(log);
+	if (failed)
 		return -1;
 	*(volatile __u32 *)&a->next_write = p->seq + p->len; /* first: bpf/skmsg/local.bpf.c */
 	*(volatile __u32 *)&p->stage = ZS_PENDING_BEGUN;
@@ -157,7 +195,7 @@ static __always_inline int worker(struct sk_msg_md *msg, struct zs_accept *a, co
 	if (p->stage != ZS_PENDING_BEGUN)
 		return hand_back(msg, a);
 	done = tp->write_seq - p->seq; /* what TCP took before it had no room */
-	if (!zs_accept_answer(msg, a->cookie, done)) {
+	if (!zs_accept_answer(msg, a->cookie, done, ZS_NO_WORK)) {
 		zs_count(ZS_COUNT_resumed);
 		return SK_PASS;
 	}

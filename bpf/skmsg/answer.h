@@ -267,9 +267,9 @@ static __always_inline void count_hit(const struct zs_object *o, __u64 now, int 
 		zs_count(ZS_COUNT_stale_hits);
 }
 
-/* Turns the message into the response (`validated`: a 304) and sends it back. 0: done. -1: the message is as
- * it was. */
-ZS_SHARED int zs_answer(struct sk_msg_md *msg, __u32 id, __u64 cookie, int validated)
+/* Turns the message into the response (`validated`: a 304) and sends it back. `lane` is for the log. 0: done. -1: the
+ * message is as it was. */
+ZS_SHARED int zs_answer(struct sk_msg_md *msg, __u32 id, __u64 cookie, int validated, __u32 lane)
 {
 	struct zs_work *w = work_get(id);
 	struct zs_ctl *ctl = zs_ctl_get();
@@ -300,7 +300,7 @@ ZS_SHARED int zs_answer(struct sk_msg_md *msg, __u32 id, __u64 cookie, int valid
 		return -1;
 	}
 	if (ctl->logging)
-		zs_hit_log(msg, id, ZS_LANE_UPSTREAM, validated);
+		zs_hit_log(msg, id, lane, validated);
 	if (bpf_msg_pop_data(msg, c.len, total - c.len + request_len, 0))
 		zs_count(ZS_COUNT_impossible);
 	__sync_fetch_and_add(&o->hits, 1);

@@ -128,7 +128,7 @@ static __always_inline int request_try(struct sk_msg_md *msg, struct zs_conn *c,
 	if (found == ZS_USABLE_YES) {
 		int validated = w->request.flags & ZS_REQ_COND ? zs_validate(id) : 0;
 
-		if (validated >= 0 && !zs_answer(msg, id, c->cookie, validated))
+		if (validated >= 0 && !zs_answer(msg, id, c->cookie, validated, ZS_LANE_UPSTREAM))
 			return 1;
 		zs_count(ZS_COUNT_unanswered);
 	}

@@ -54,7 +54,7 @@ static __always_inline void hit_peers(struct zs_event_hit *hit, struct sk_msg_md
 }
 
 /* The request's head, of which the work space has the whole. */
-__attribute__((noinline)) int zs_hit_request(__u32 id)
+ZS_SHARED int zs_hit_request(__u32 id)
 {
 	struct zs_work *w = work_get(id);
 
@@ -69,7 +69,7 @@ __attribute__((noinline)) int zs_hit_request(__u32 id)
 }
 
 /* The beginning of the answer, from the message to `at` of the event's bytes. Returns how many bytes there are. */
-__attribute__((noinline)) int zs_hit_answer(struct sk_msg_md *msg, __u32 id, __u32 at)
+ZS_SHARED int zs_hit_answer(struct sk_msg_md *msg, __u32 id, __u32 at)
 {
 	void *data = msg->data, *end = msg->data_end;
 	struct zs_work *w = work_get(id);
@@ -112,7 +112,7 @@ static __always_inline __u64 hit_wake(__u64 len)
 }
 
 /* One event, unless the reader has stopped to renew zs_ctl.logging. */
-__attribute__((noinline)) int zs_hit_log(struct sk_msg_md *msg, __u32 id, __u32 lane, int validated)
+ZS_SHARED int zs_hit_log(struct sk_msg_md *msg, __u32 id, __u32 lane, int validated)
 {
 	struct zs_work *w = work_get(id);
 	struct zs_ctl *ctl = zs_ctl_get();

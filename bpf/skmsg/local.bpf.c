@@ -97,7 +97,7 @@ static __always_inline void answer(struct sk_msg_md *msg, struct zs_conn *c, con
 	}
 	if (w->request.flags & ZS_REQ_COND)
 		validated = zs_validate(id);
-	if (validated < 0 || zs_answer(msg, id, c->cookie, validated))
+	if (validated < 0 || zs_answer(msg, id, c->cookie, validated, ZS_LANE_CLIENT_DIALER))
 		zs_count(ZS_COUNT_unanswered);
 	else
 		zs_count(ZS_COUNT_local_hits);

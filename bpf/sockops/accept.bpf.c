@@ -4,7 +4,7 @@
  * lane. Their state lives from here until the socket closes.
  */
 #include "../skskb/acceptor.h"
-#include <bpf/bpf_endian.h>
+#include "listener.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -46,8 +46,7 @@ static __always_inline struct zs_listener *listener_find(struct bpf_sock_ops *op
 	l = bpf_map_lookup_elem(&zs_listeners, &key);
 	if (l)
 		return l;
-	__builtin_memset(key.addr, 0, sizeof(key.addr));
-	return bpf_map_lookup_elem(&zs_listeners, &key);
+	return listener_wildcard(&key);
 }
 
 /* 0: a connection of this host with itself, as its dialer's program will look it up. Each word is pinned, or the compiler

@@ -4,7 +4,7 @@
  * the sockhash. Nobody else's connection is touched.
  */
 #include <zs/bpf/maps.h>
-#include <bpf/bpf_endian.h>
+#include "listener.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -134,10 +134,7 @@ static __always_inline struct zs_listener *listener_dialled(struct bpf_sock_ops 
 	if (!same)
 		return NULL;
 	l = bpf_map_lookup_elem(&zs_listeners, &key);
-	if (l)
-		return l;
-	__builtin_memset(key.addr, 0, sizeof(key.addr));
-	return bpf_map_lookup_elem(&zs_listeners, &key);
+	return l ? l : listener_wildcard(&key);
 }
 
 /* Nothing is kept of it but what zs_local needs: the acceptor's programs frame both directions. */

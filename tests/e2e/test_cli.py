@@ -51,7 +51,8 @@ class CommandLine(suite.Case):
                      ["attach", "--cgroup", "/a", "--pid", "1"], ["run", *target, "--origin", "nonsense"],
                      ["run", *target, "--origin", "127.0.0.1:99999"], ["run", *target, "--origin", "127.0.0.1:0"],
                      ["run", *target, "--store-size", "lots"], ["run", *target, "--record-rate", "-5"],
-                     ["run", *target, "--max-object", "1e9"]):
+                     ["run", *target, "--max-object", "1e9"], ["run", *target, "--listener", "a.example:80"],
+                     ["run", *target, "--dialer", "caddy"], ["run", *target, "--allow-handler", "authentication"]):
             with self.subTest(args):
                 self.expect(USAGE, *args)
                 self.nothing_changed()

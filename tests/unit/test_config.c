@@ -173,7 +173,24 @@ static void test_global(void **state)
 	     "inert-field = X-One, X-TWO x-app,\n"
 	     "\tx-four\n"
 	     "inert-field = x-five\n"
-	     "vary = Accept-Language, Origin");
+	     "vary = Accept-Language, Origin\n"
+	     "listener = 127.0.0.1:8080\n"
+	     "listener = :8081\n"
+	     "dialer = cloudflared.service\n"
+	     "dialer = 4711\n"
+	     "dialer = /sys/fs/cgroup/tunnel\n"
+	     "allow-handler = coraza_waf, trusted_proxies\n"
+	     "\tfile_server.new\n");
+	assert_string_equal(config.listeners[0], "127.0.0.1:8080");
+	assert_string_equal(config.listeners[1], ":8081");
+	assert_null(config.listeners[2]);
+	assert_string_equal(config.dialers[0], "cloudflared.service");
+	assert_string_equal(config.dialers[1], "4711");
+	assert_string_equal(config.dialers[2], "/sys/fs/cgroup/tunnel");
+	assert_string_equal(config.allowed[0], "coraza_waf");
+	assert_string_equal(config.allowed[1], "trusted_proxies");
+	assert_string_equal(config.allowed[2], "file_server.new");
+	assert_null(config.allowed[3]);
 	assert_string_equal(config.origins[0], "127.0.0.1:9000");
 	assert_string_equal(config.origins[1], "[::1]:9001");
 	assert_string_equal(config.origins[2], "localhost:9002");
@@ -203,7 +220,8 @@ static void test_global(void **state)
 					       ZS_GIVEN(MAX_OBJECT) | ZS_GIVEN(RECORD_RATE) |
 					       ZS_GIVEN(FETCH_RATE) | ZS_GIVEN(FETCH_CONCURRENCY) |
 					       ZS_GIVEN(REFRESH) | ZS_GIVEN(LIFETIME_MAX) |
-					       ZS_GIVEN(INERT) | ZS_GIVEN(VARY));
+					       ZS_GIVEN(INERT) | ZS_GIVEN(VARY) | ZS_GIVEN(LISTENER) |
+					       ZS_GIVEN(DIALER) | ZS_GIVEN(ALLOW_HANDLER));
 }
 
 /* One bad line below [zeroserve] or [rule r]: the error's column in that line. */
@@ -261,6 +279,18 @@ static void test_global_bad(void **state)
 		{"inert-field = x2345678901234567890123456789012", 0, NULL},
 		{"inert-field = x23456789012345678901234567890123", 15, "longer than 32 bytes"},
 		{"inert-field = ,", 16, "no value"},
+		{"listener = 80", 12, "no port; write ADDRESS:PORT"},
+		{"listener = example.org:80", 12, "a name; write its address"},
+		{"listener = tcp/127.0.0.1:80", 12, "a network; write the address alone"},
+		{"listener = 127.0.0.1:80 [::1]:80", 25, "one word too many"},
+		{"dialer = caddy", 10, "neither a unit"},
+		{"dialer = .service", 10, "neither a unit"},
+		{"dialer = a b.service", 12, "one word too many"},
+		{"dialer = a$b.service", 11, "must not stand in"},
+		{"allow-handler = authentication", 17, "decides who may see a response"},
+		{"allow-handler = rate_limit, subroute", 29, "looked at anyway"},
+		{"allow-handler = a*", 18, "must not stand in the name of a handler"},
+		{"allow-handler = a a", 19, "there already"},
 		{"vary = a b c d e", 16, "more than 4"},
 		{"vary = Accept-Language, accept-language", 25, "there already"},
 		{"vary = X-A, Cookie", 13, "one visitor's own"},

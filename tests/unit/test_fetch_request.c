@@ -11,6 +11,8 @@
 
 static struct answer answer;
 
+static bool to_listener; /* of the fetches below */
+
 static int start_head(struct zs_fetch *f, const struct origin *o, const char *target,
 		      const char *head, struct answer *a)
 {
@@ -20,6 +22,7 @@ static int start_head(struct zs_fetch *f, const struct origin *o, const char *ta
 							    .target_len = strlen(target),
 							    .head = head,
 							    .head_len = strlen(head),
+							    .to_listener = to_listener,
 							    .user = a});
 }
 
@@ -90,6 +93,18 @@ static void test_dropped(void **state)
 		"GET /d HTTP/1.1\r\nHost: a.test\r\nX-Kept: yes\r\nTEX: kept\r\n\r\n");
 }
 
+/* To a listener of Caddy's: never answered by the kernel, and known in its log. */
+static void test_listener(void **state)
+{
+	(void)state;
+	to_listener = true;
+	expect_request("/l", "GET /l HTTP/1.1\r\nHost: a.test\r\nUSER-AGENT: curl/0\r\nConnection: keep-alive\r\n"
+			     "Accept: */*\r\nX-A: b\r\n\r\n",
+		       "GET /l HTTP/1.1\r\nHost: a.test\r\nAccept: */*\r\nX-A: b\r\nConnection: close\r\n"
+		       "User-Agent: zeroserve/" ZS_VERSION "\r\n\r\n");
+	to_listener = false;
+}
+
 static void test_refused(void **state)
 {
 	static const struct {
@@ -142,6 +157,7 @@ int main(void)
 		cmocka_unit_test(test_bare),
 		cmocka_unit_test(test_exact),
 		cmocka_unit_test(test_dropped),
+		cmocka_unit_test(test_listener),
 		cmocka_unit_test(test_refused),
 	};
 
