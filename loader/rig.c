@@ -118,6 +118,8 @@ int zs_rig_listen(struct zs_rig *rig, bool on, bool any, uint32_t pass_after)
 	struct zs_origin_key key = rig->origin;
 	int fd = rig->maps.fd[ZS_MAP_listeners];
 
+	if (rig->options.client_first)
+		value.flags |= ZS_LISTENER_FIRST;
 	if (any)
 		memset(key.addr, 0, sizeof(key.addr));
 	if (on)

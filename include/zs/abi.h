@@ -129,6 +129,8 @@ ZS_ASSERT_SIZE(struct zs_conn, 96);
 
 /* Value of zs_listeners; its key is a local address of Caddy's as struct zs_origin_key has it, :: for a wildcard. */
 #define ZS_LISTENER_REMOTE 0x01u /* accepted connections are followed, and answered */
+#define ZS_LISTENER_FIRST  0x02u /* also the first request of a connection, behind which a client that makes only one may
+				  * close its half at once: then it may lose the answer */
 struct zs_listener {
 	__u32 origin;     /* id, as zs_origin's */
 	__u32 flags;      /* ZS_LISTENER_* */
@@ -208,7 +210,7 @@ struct zs_accept {
 	__u32 unsafe;     /* of a passive one: unsafe requests that may be outstanding; 2: for good */
 	__u32 tunnel;     /* of a passive one: no HTTP any more */
 	__u32 turn;       /* requests that came when nothing was owed */
-	__u32 zero;
+	__u32 wary;       /* 1: not answered before a request was passed */
 	struct zs_owed owing[ZS_OWED_MAX];
 	struct zs_pending pending;
 };
