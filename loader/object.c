@@ -259,7 +259,7 @@ int zs_object_load(const struct zs_object_options *options, struct zs_bpf **out)
 	if (err == -EPERM)
 		zs_error("cannot load BPF programs: %s; needs root, or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON",
 			 strerror(-err));
-	else if (err)
+	else if (err && err != -EEXIST) /* that was told already */
 		verifier_log_write(options, err);
 	if (!err)
 		err = contents_set(obj, options);

@@ -128,6 +128,8 @@ int zs_rig_listen(struct zs_rig *rig, bool on, bool any, uint32_t pass_after)
 
 	if (rig->options.local)
 		value.flags |= ZS_LISTENER_LOCAL;
+	if (rig->options.client_first)
+		value.flags |= ZS_LISTENER_FIRST;
 	if (any)
 		memset(key.addr, 0, sizeof(key.addr));
 	if (on)

@@ -23,6 +23,7 @@ enum zs_rig_family { ZS_RIG_V4, ZS_RIG_V6, ZS_RIG_MAPPED, ZS_RIG_DUAL };
 struct zs_rig_options {
 	uint32_t pages;   /* of the store; 0: 8192 */
 	uint32_t entries; /* objects at most; 0: 4096 */
+	bool client_first; /* with client_hop: ZS_LISTENER_FIRST */
 	bool client_hop;  /* the listener is no origin, but a listener of Caddy's: zs_rig_listen() */
 	bool local;       /* and its dialers are answered at their own sendmsg */
 };
@@ -59,7 +60,8 @@ void zs_rig_close(struct zs_rig *rig);
 int zs_rig_origin(struct zs_rig *rig, bool on);
 
 /* With the client hop: connections accepted from now on are followed, under origin 1, hits are passed up after
- * `pass_after` seconds (0: never); or no longer. `any`: the entry is for any address with the port. -errno. */
+ * `pass_after` seconds (0: never); or no longer. `any`: the entry is for any address with the port. With `client_first` the first request of a connection is
+ * answered, too. -errno. */
 int zs_rig_listen(struct zs_rig *rig, bool on, bool any, uint32_t pass_after);
 
 /* With the client hop: lets the programs of accepted connections be reached, or not. -errno. */

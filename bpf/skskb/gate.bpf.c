@@ -126,7 +126,7 @@ static __always_inline int request_try(struct zs_accept *a, struct zs_ctl *ctl, 
 	}
 	if (w->request.flags & ZS_REQ_COND)
 		validated = zs_validate(id);
-	if (is_due(a, c->now)) {
+	if (a->wary || is_due(a, c->now)) {
 		zs_count(ZS_COUNT_passed_up);
 		return 0;
 	}
@@ -195,6 +195,7 @@ ZS_SHARED int zs_gate_request(struct __sk_buff *skb, __u32 id, __u64 cookie, __u
 		zs_request_class(&w->request, 0);
 	if (request_decide(a, ctl, w, id, scan, &c))
 		return REDIRECTED;
+	a->wary = 0;
 	take = zs_accept_request(a, &w->request, scan, w->voids, c.len);
 	if (take)
 		return take;

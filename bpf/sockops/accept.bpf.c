@@ -108,7 +108,8 @@ static __always_inline int accept_begin(struct bpf_sock_ops *ops, struct bpf_soc
 {
 	__u64 cookie = bpf_get_socket_cookie(ops);
 	struct zs_accept_id *id = bpf_sk_storage_get(&zs_accept_ids, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
-	struct zs_accept a = {.cookie = cookie, .origin = l->origin, .pass_after = l->pass_after};
+	struct zs_accept a = {.cookie = cookie, .origin = l->origin, .pass_after = l->pass_after,
+			      .wary = !(l->flags & ZS_LISTENER_FIRST)};
 
 	if (!id)
 		return -1;

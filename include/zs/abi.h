@@ -134,7 +134,9 @@ ZS_ASSERT_SIZE(struct zs_conn, 104);
 
 /* Value of zs_listeners; its key is a local address of Caddy's as struct zs_origin_key has it, :: for a wildcard. */
 #define ZS_LISTENER_REMOTE 0x01u /* accepted connections are followed, and answered */
-#define ZS_LISTENER_LOCAL  0x02u /* dialers in the cgroups attached to are answered, too: both ends are followed */
+#define ZS_LISTENER_FIRST  0x02u /* also the first request of a connection, behind which a client that makes only one may
+				  * close its half at once: then it may lose the answer */
+#define ZS_LISTENER_LOCAL  0x04u /* dialers in the cgroups attached to are answered, too: both ends are followed */
 struct zs_listener {
 	__u32 origin;     /* id, as zs_origin's */
 	__u32 flags;      /* ZS_LISTENER_* */
@@ -224,10 +226,12 @@ struct zs_accept {
 	__u32 tunnel;     /* of a passive one: no HTTP any more */
 	__u32 turn;       /* requests that came when nothing was owed */
 	__u32 framed;     /* next_read once all that belongs to it is written: for readers without the lock */
+	__u32 wary;       /* 1: not answered before a request was passed */
+	__u32 zero;
 	struct zs_owed owing[ZS_OWED_MAX];
 	struct zs_pending pending;
 };
-ZS_ASSERT_SIZE(struct zs_accept, 96 + 8 * ZS_OWED_MAX + 48);
+ZS_ASSERT_SIZE(struct zs_accept, 104 + 8 * ZS_OWED_MAX + 48);
 
 /* sk_storage of an acceptor: sk_msg programs cannot ask for the cookie; and the recording of a response, which the
  * program on its packets copies. All of them run under the socket's lock. */

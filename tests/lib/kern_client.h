@@ -35,6 +35,7 @@ static struct {
 static inline int client_open(enum zs_rig_family family)
 {
 	kern.options.client_hop = true;
+	kern.options.client_first = true;
 	return kern_open(family);
 }
 
