@@ -20,6 +20,7 @@
 
 #define ROUND_MS        1000 /* between looks at the configuration */
 #define OPTED_MS        500  /* likewise, and for the answer, with a listener opted in: a second for both */
+#define FORGET_NS       (2 * ZS_NS) /* after a change; more than zs_opted_eligible() waits */
 #define ADDRESSES_SHOWN 64 /* in `status`, one by one: the report has limited room */
 
 /* An address that is or was an origin. Its id is its own for the life of the maps: connections and stored
@@ -38,6 +39,7 @@ struct zs_watch {
 	bool stop;
 	struct zs_origins origins;
 	struct zs_opted *opted;
+	uint64_t forget_until; /* boot-time ns; of the watching thread */
 	struct known known[ZS_ORIGINS_MAX];
 	uint32_t known_n;
 	char etag[128];
@@ -151,14 +153,30 @@ static int opted_update(struct zs_watch *w, const struct zs_admin_config *config
 	return err;
 }
 
+/* What was found uncacheable by another configuration may be cacheable by this one. Twice, since responses are judged by
+ * neither for a moment (zs_opted_eligible). */
+static void holdoffs_forget(struct zs_watch *w)
+{
+	int fd = w->o.maps->fd[ZS_MAP_holdoff];
+	uint64_t digest;
+
+	while (!bpf_map_get_next_key(fd, NULL, &digest))
+		if (bpf_map_delete_elem(fd, &digest) && errno != ENOENT)
+			break;
+}
+
 static int config_take(struct zs_watch *w, const struct zs_admin_config *config)
 {
 	bool changed = strcmp(config->etag, w->etag) != 0;
 	struct zs_origins origins = {0};
 	int err = 0;
 
-	if (changed || !zs_opted_known(w->opted))
+	if (changed || !zs_opted_known(w->opted)) {
 		err = opted_update(w, config);
+		w->forget_until = zs_boot_ns() + FORGET_NS;
+	}
+	if (zs_opted_wanted(w->opted) && zs_boot_ns() < w->forget_until)
+		holdoffs_forget(w);
 	if (!err && !w->named && (changed || time(NULL) - w->resolved >= ZS_RESOLVE_SECONDS)) {
 		err = zs_origins_from_config(config->text, config->len, &origins);
 		if (!err)

@@ -59,6 +59,8 @@ def _context(ca, protocol):
 def _connect(port, ca, protocol, timeout):
     plain = socket.create_connection(("127.0.0.1", port), timeout)
     plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if ca is None:
+        return plain
     tls = _context(str(ca), protocol).wrap_socket(plain, server_hostname=HOST)
     if tls.selected_alpn_protocol() != protocol:
         raise Broken(f"server speaks {tls.selected_alpn_protocol()}, not {protocol}")
@@ -66,7 +68,8 @@ def _connect(port, ca, protocol, timeout):
 
 
 class Http1:
-    """One keep-alive connection; it is opened again only after the server announced its end."""
+    """One keep-alive connection; it is opened again only after the server announced its end. Without TLS if
+    caddy.ca is None."""
 
     def __init__(self, caddy, timeout=20):
         self.port, self.ca, self.timeout = caddy.port, caddy.ca, timeout

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Bounded load by wrk over HTTPS, and the figures it prints."""
+"""Bounded load by wrk, over HTTPS unless told otherwise, and the figures it prints."""
 
 import dataclasses
 import re
@@ -43,12 +43,12 @@ def rotate(directory, name, targets):
 class Wrk:
     """One wrk against the world's Caddy, running from the start; wait() tells its figures."""
 
-    def __init__(self, world, script, seconds, connections=32):
+    def __init__(self, world, script, seconds, connections=32, url=None):
         self.seconds = seconds
         log = world.dir / "wrk.log"
         log.write_text("")
         self.process = procs.Process("wrk", ["wrk", "-t", 1, "-c", connections, "-d", f"{seconds}s", "--latency",
-                                             "--timeout", "10s", "-s", script, world.caddy.url], log, world.client)
+                                             "--timeout", "10s", "-s", script, url or world.caddy.url], log, world.client)
 
     def wait(self):
         try:
@@ -59,6 +59,6 @@ class Wrk:
         return _parse(self.process.output())
 
 
-def run(world, script, seconds, connections=32):
+def run(world, script, seconds, connections=32, url=None):
     """wrk, waited for."""
-    return Wrk(world, script, seconds, connections).wait()
+    return Wrk(world, script, seconds, connections, url).wait()
