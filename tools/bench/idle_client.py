@@ -38,6 +38,7 @@ def main():
     for number in range(count):
         source = sources[number // PER_SOURCE % len(sources)]
         connection = socket.create_connection((address, port), 10, (source, 0))
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls == "1":
             connection = context.wrap_socket(connection)
         converse(connection, request)

@@ -250,10 +250,10 @@ static bool read_head(struct connection *c)
 	if (!end)
 		return c->head_len < HEAD_MAX - 1;
 	end[2] = 0;
-	value = field(c->head, "Content-Length");
+	c->ok = !strncmp(c->head, "HTTP/1.1 2", 10);
+	value = strncmp(c->head, "HTTP/1.1 204", 12) ? field(c->head, "Content-Length") : "0";
 	if (!value)
 		return false;
-	c->ok = !strncmp(c->head, "HTTP/1.1 2", 10);
 	c->body_left = strtoll(value, NULL, 10) - (c->head + c->head_len - (end + 4));
 	value = field(c->head, "Connection");
 	c->closing = value && !strncasecmp(value, "close", 5);

@@ -91,7 +91,7 @@ class Arena(Owner):
         self.client_cpus = set(cpus[:half]) if apart else set(cpus)
         self.server_cpus = set(cpus[half:]) if apart else set(cpus)
         self.files_limit = _raise_files_limit()
-        self.frozen = set()
+        self.groups, self.frozen = [], set()
         try:
             self._build()
         except BaseException:
@@ -109,7 +109,8 @@ class Arena(Owner):
         self.upstreams = {kind.name: self._upstream(kind) for kind in upstreams.KINDS}
 
     def cgroup(self, name, cpus):
-        return self.own(lambda: cgroup.Cgroup(f"zs-{procs.TOKEN}-{name}", cpus), cgroup.Cgroup.close)
+        self.groups.append(self.own(lambda: cgroup.Cgroup(f"zs-{procs.TOKEN}-{name}", cpus), cgroup.Cgroup.close))
+        return self.groups[-1]
 
     def directory(self, name):
         path = self.dir / name

@@ -29,6 +29,9 @@ class Case:
             parts["upstream"] = arena.upstreams[self.upstream].group
         return parts
 
+    def rounds(self, plan):
+        return plan.rounds
+
     def prepare(self, arena, contestant):
         """Once before the rounds: fills caches, opens connections."""
 
@@ -71,7 +74,8 @@ class LoadCase(Case):
         if told["failed"]:
             raise RuntimeError(f"{contestant.title}: {told['failed']} of {told['scheduled']} requests failed")
         figures |= {f"latency_us_{name}": value for name, value in told["us"].items()}
-        return figures | {"sent_late_us_p99": told["sent_late_us"]["p99"], "unfinished": told["unfinished"]}
+        return figures | {"latency_samples": told["measured"], "sent_late_us_p99": told["sent_late_us"]["p99"],
+                          "unfinished": told["unfinished"]}
 
     def _fast(self, arena, place, contestant, number, plan):
         targets = [contestant.path(target) for target in self.targets(number)]
@@ -88,7 +92,8 @@ class LoadCase(Case):
         figures["server_cpus_busy"] = round(spent["server_cpus"] / 1e6 / wall / len(arena.server_cpus), 3)
         counted = {name: value - before[name] for name, value in contestant.counters().items()}
         if counted:
-            figures["hit_share"] = round(counted["hits"] / figures["requests"], 4)
+            # wrk does not count what was under way at its end.
+            figures["hit_share"] = min(1.0, round(counted["hits"] / figures["requests"], 4))
         return figures
 
     def _script(self, arena, targets):

@@ -96,7 +96,7 @@ class Caddy(Contestant):
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         try:
             with socket.create_connection((self.arena.address, self.tls_port), 2) as plain:
-                context.wrap_socket(plain, server_hostname="localhost").close()
+                context.wrap_socket(plain, server_hostname=self.arena.address).close()
             return True
         except OSError:
             return False
@@ -195,24 +195,26 @@ class Varnish(Contestant):
 class TrafficServer(Contestant):
     name, title = "trafficserver", "Apache Traffic Server"
     tls = False
+    user = "trafficserver"
 
     def start(self):
-        for part in ("etc", "cache", "run"):
+        for part in ("etc", "cache", "run", "logs"):
             (self.dir / part).mkdir()
+            shutil.chown(self.dir / part, self.user, self.user)
         for name in ("records", "remap", "storage"):
-            self.config(f"etc/{name}.config", f"ats-{name}.config.in", user="root")
+            self.config(f"etc/{name}.config", f"ats-{name}.config.in", user=self.user)
         shutil.copy("/etc/trafficserver/ip_allow.yaml", self.dir / "etc")
         places = {"prefix": "/usr", "bindir": "/usr/bin", "sbindir": "/usr/sbin", "datadir": "/usr/share/trafficserver",
                   "libdir": "/usr/lib/trafficserver", "libexecdir": "/usr/lib/trafficserver/modules",
                   "sysconfdir": self.dir / "etc", "localstatedir": self.dir / "run", "runtimedir": self.dir / "run",
-                  "logdir": self.dir, "cachedir": self.dir / "cache"}
+                  "logdir": self.dir / "logs", "cachedir": self.dir / "cache"}
         root = self.dir / "runroot.yaml"
         root.write_text("".join(f"{name}: {path}\n" for name, path in places.items()))
         return self.launch("traffic_server", f"--run-root={root}")
 
     def answers(self):
         """It listens before its cache is ready."""
-        log = self.dir / "diags.log"
+        log = self.dir / "logs" / "diags.log"
         return super().answers() and log.exists() and "cache enabled" in log.read_text(errors="replace")
 
 

@@ -25,6 +25,8 @@ SPREAD = {"requests_per_s", "megabytes_per_s", "latency_us_p50", "latency_us_p99
 NEEDED = ("schema", "mode", "complete", "time", "seconds", "kernel", "machine", "versions", "plan", "contestants",
           "left_out", "cases")
 CLIENT_BOUND = 0.95  # busier clients measure themselves
+# A percentile of fewer requests per round than this is a matter of luck, and is not shown.
+SAMPLES = {"latency_us_p99": 200, "latency_us_p999": 2000}
 
 
 def check(record):
@@ -47,7 +49,8 @@ def _number(value, per, digits):
 def _cell(case, name, column):
     _, which, per, digits = column
     told = stats.figure(case, name, which)
-    if told is None:
+    samples = stats.figure(case, name, "latency_samples")
+    if told is None or (which in SAMPLES and samples and samples[1] < SAMPLES[which]):
         return "-"
     text = _number(told[1], per, digits)
     if which in SPREAD:
@@ -107,7 +110,7 @@ def _head(record):
     if not record["complete"]:
         lines += ["", "**The run was not completed.**"]
     for name, why in record["left_out"].items():
-        lines += ["", f"Left out: {name}, {why.splitlines()[0]}."]
+        lines += ["", f"Left out: {name}, {' '.join(why.split())[-300:]}."]
     return lines
 
 

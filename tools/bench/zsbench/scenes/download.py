@@ -21,7 +21,7 @@ class Download(Case):
             raise RuntimeError(f"{contestant.title}: the download ended with {told}")
         megabytes = LARGE / 1e6
         servers = sum(value for name, value in spent.items() if name.startswith("cpu_") and name != "cpu_client")
-        return {"megabytes_per_s": round(megabytes / told["seconds"], 1),
+        return {"others": accounts.others_share(spent), "megabytes_per_s": round(megabytes / told["seconds"], 1),
                 "cpu_us_server_per_mb": round(servers / megabytes, 1),
                 "cpu_us_machine_per_mb": round(spent["machine"] / megabytes, 1)}
 

@@ -23,6 +23,9 @@ class Idle(Case):
         super().__init__(*given, **more)
         self.tls, self.count = tls, count
 
+    def rounds(self, plan):
+        return 1 if plan.quick else min(3, plan.rounds)
+
     def measure(self, arena, contestant, number, plan):
         if self.count > arena.files_limit - RESERVE:
             raise RuntimeError(f"not more than {arena.files_limit} open files are allowed here (ulimit -Hn)")
@@ -51,5 +54,6 @@ def cases(plan):
         yield Idle("idle", f"plain/{count}", f"{count} idle plaintext connections",
                    ["caddy", "caddy-zeroserve", "nginx-cache", "haproxy", "varnish", "trafficserver"],
                    tls=False, count=count, upstream="nginx", size=100)
-    yield Idle("idle", "tls/1000", "1000 idle TLS connections", ["caddy", "caddy-zeroserve", "nginx-cache", "haproxy"],
-               tls=True, count=1000, upstream="nginx", size=100)
+    if not plan.quick:
+        yield Idle("idle", "tls/1000", "1000 idle TLS connections",
+                   ["caddy", "caddy-zeroserve", "nginx-cache", "haproxy"], tls=True, count=1000, upstream="nginx", size=100)
