@@ -154,10 +154,10 @@ bench:
 	@$(MAKE) --no-print-directory $(B)/zs-load $(B)/bench/openloop
 	@tools/bench/run --$(BENCH) $(BENCH_OPTIONS)
 
-$(B)/bench/openloop: tools/bench/openloop.c tools/bench/histogram.h | $(B)/.deps
+$(B)/bench/openloop: tools/bench/openloop.c tools/bench/exchange.c $(wildcard tools/bench/*.h) | $(B)/.deps
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -D_GNU_SOURCE $(CFLAGS_ALL) -o $@ $< -lssl -lcrypto
+	$(Q)$(CC) -D_GNU_SOURCE $(CFLAGS_ALL) -o $@ $(filter %.c,$^) -lssl -lcrypto
 
 FUZZ_SECONDS ?= 30
 FUZZ_SRC := $(filter-out loader/main.c,$(LOADER_SRC))

@@ -39,7 +39,7 @@ def _bars(record, case, which, per):
 def _panel(number, case, bars, label):
     name, tallest = f"$panel{number}", max(float(line.split()[3]) for line in bars)
     return ([f"{name} << EOD", *bars, "EOD"], [
-        f'set title "{case["title"]}" noenhanced', f'set xlabel "{label}"', f"set xrange [0:{tallest * 1.12:.4f}]",
+        f'set title "{case["title"]}"', f'set xlabel "{label}"', f"set xrange [0:{tallest * 1.12:.4f}]",
         f"set yrange [-0.6:{len(bars) - 0.4}]",
         f'plot {name} using ($2/2):1:($2/2):(0.36):5:yticlabels(6) with boxxyerror fillstyle solid 1.0 noborder '
         'linecolor rgb variable notitle, '
@@ -61,7 +61,7 @@ def script(record, picture):
         plots += told[1]
     down = -(-len(panels) // PANELS_ACROSS)
     across = min(PANELS_ACROSS, len(panels))
-    lines = [*data, f"set multiplot layout {down},{across}", "set border 3", "set tics nomirror out", "unset key",
+    lines = [*data, f"set multiplot layout {down},{across}", "set border 3", "set termoption noenhanced", "set tics nomirror out", "unset key",
              'set ytics font ",10"', 'set grid xtics linecolor rgb "#dddddd"', "set lmargin 27", "set rmargin 4",
              *plots, "unset multiplot"]
     return lines, (760 * across, 300 * down)
