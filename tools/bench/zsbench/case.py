@@ -81,11 +81,15 @@ class LoadCase(Case):
         targets = [contestant.path(target) for target in self.targets(number)]
         script = None if self.http2 else self._script(arena, targets)
         before = contestant.counters()
+        profile = load.Profile(arena, plan.perf and plan.perf / f"{self.name.replace('/', '-')}-{contestant.name}.perf")
         account, began = accounts.Accounts(arena, self.parts(arena, contestant)), time.monotonic()
-        if self.http2:
-            figures = load.fast_http2(place, contestant, targets, plan.seconds, plan.connections)
-        else:
-            figures = load.fast_http1(place, contestant, self.tls, script, plan.seconds, plan.connections)
+        try:
+            if self.http2:
+                figures = load.fast_http2(place, contestant, targets, plan.seconds, plan.connections)
+            else:
+                figures = load.fast_http1(place, contestant, self.tls, script, plan.seconds, plan.connections)
+        finally:
+            profile.stop()
         spent, wall = account.difference(), time.monotonic() - began
         figures |= accounts.per_request(spent, figures["requests"])
         figures["client_busy"] = round(spent["cpu_client"] / 1e6 / wall / len(arena.client_cpus), 3)

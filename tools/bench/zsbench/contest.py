@@ -38,6 +38,7 @@ class Plan:
     open_connections: int = 64
     share: float = 0.4
     pause: float = 0.05    # before every run, for what the one before left to do
+    perf: Path = None      # directory for profiles, which cost time themselves
 
 
 FULL = Plan(quick=False, rounds=5, seconds=4, open_seconds=5.0)
@@ -90,7 +91,8 @@ class Contest:
             "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "seconds": 0,
             "kernel": platform.release(), "machine": machine(self.arena), "versions": versions(),
             "load_before": os.getloadavg()[0],
-            "plan": {**dataclasses.asdict(plan), "sizes": list(plan.sizes), "upstreams": list(plan.upstreams)},
+            "plan": {**dataclasses.asdict(plan), "sizes": list(plan.sizes), "upstreams": list(plan.upstreams),
+                     "perf": bool(plan.perf)},
             "contestants": {}, "left_out": {}, "cases": []}
         self.began = time.monotonic()
         steps = sum(len(case.contestants) * (case.rounds(plan) + 1) for case in self.cases)
@@ -134,7 +136,9 @@ class Contest:
         for name, contestant in self._present(case):
             self._run(case, name, contestant, told, "preparing", lambda c=contestant: case.prepare(self.arena, c))
         for number in range(case.rounds(self.plan)):
-            for name, contestant in self._present(case):
+            present = self._present(case)
+            turn = number % max(1, len(present))  # nobody is always behind the same one
+            for name, contestant in present[turn:] + present[:turn]:
                 figures = self._run(case, name, contestant, told, f"round {number + 1}",
                                     lambda c=contestant, n=number: self._undisturbed(case, c, n))
                 if figures:

@@ -3,6 +3,7 @@
 
 import json
 import re
+import signal
 
 from zs import procs, wrk
 from zs.loader import BINARY
@@ -40,6 +41,19 @@ class Place:
         if code != 0:
             raise RuntimeError(f"{name} ended with {code}:\n{process.output()}")
         return process.output()
+
+
+class Profile:
+    """With a path: perf records what the servers' CPUs do until stop(); without, nothing."""
+
+    def __init__(self, arena, path):
+        self.process = path and procs.Process("perf", [
+            "perf", "record", "--quiet", "--call-graph=fp", "-F", 999, "-e", "cpu-clock", "-C",
+            ",".join(map(str, sorted(arena.server_cpus))), "-o", path], arena.dir / "perf.log", arena.client)
+
+    def stop(self):
+        if self.process:
+            self.process.stop(signal.SIGINT)
 
 
 def fast_http1(place, contestant, tls, script, seconds, connections):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A record as Markdown and as pictures."""
 
-from zsbench import charts, stats
+from zsbench import charts, stats, targets
 
 SCHEMA = "zeroserve-bench/1"
 SCENES = {"upstream-hop": "Upstream hop behind TLS: hits", "client-hop": "Client hop, plaintext",
@@ -20,6 +20,7 @@ COLUMNS = (
     ("kernel B/connection", "kernel_bytes_per_connection", 1, 0),
     ("hits", "hit_share", 0.01, 1), ("client busy", "client_busy", 0.01, 0),
 )
+BUSY = "cpu_us_server_cpus"  # its ratio is the last column
 LEADING = ("requests_per_s", "megabytes_per_s")  # their ratios and quartiles are shown
 SPREAD = {"requests_per_s", "megabytes_per_s", "latency_us_p50", "latency_us_p99", "cpu_us_server"}
 NEEDED = ("schema", "mode", "complete", "time", "seconds", "kernel", "machine", "versions", "plan", "contestants",
@@ -69,13 +70,18 @@ def _case_table(record, case):
                if any(stats.figure(case, name, column[1]) for name in present)]
     leading = next((which for which in LEADING if any(column[1] == which for column in columns)), None)
     heads = ["contestant"] + [column[0] for column in columns]
+    baseline = record["contestants"][present[0]]
     if leading:
-        heads.insert(2, f"ratio to {record['contestants'][present[0]]}")
+        heads.insert(2, f"ratio to {baseline}")
+    if any(column[1] == BUSY for column in columns):
+        heads.append(f"CPU ratio to {baseline}")
     lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
     for name in present:
         cells = [record["contestants"][name]] + [_cell(case, name, column) for column in columns]
         if leading:
             cells.insert(2, _ratio(case, name, leading))
+        if len(heads) > len(cells):
+            cells.append(_ratio(case, name, BUSY))
         lines.append("| " + " | ".join(cells) + " |")
     return lines
 
@@ -116,6 +122,7 @@ def _head(record):
 
 def markdown(record):
     lines, scene = _head(record), None
+    lines += ["", "## Targets", "", *targets.table(record)]
     for case in record["cases"]:
         if case["scene"] != scene:
             scene = case["scene"]

@@ -12,11 +12,11 @@ def cases(plan):
     for http2 in (False, True):
         protocol = "HTTP/2" if http2 else "HTTP/1.1"
         for upstream in (("wsgi",) if http2 and plan.quick else plan.upstreams):
-            contestants = ["caddy", "caddy-zeroserve"] if http2 and plan.quick else ["caddy", "caddy-unix", "caddy-zeroserve"]
-            if not plan.quick:
+            contestants = ["caddy", "caddy-control", "caddy-unix", "caddy-zeroserve"]
+            if http2 and plan.quick:
+                contestants = ["caddy", "caddy-zeroserve"]
+            elif not plan.quick:
                 contestants += OTHERS
-            if not http2 and upstream == plan.upstreams[0]:
-                contestants.insert(1, "caddy-control")
             for size in plan.sizes:
                 yield LoadCase("upstream-hop", f"h{1 + http2}/{upstream}/{size}",
                                f"hits behind TLS, {protocol}, upstream {upstream}, {size} B", contestants,
