@@ -10,6 +10,17 @@ import ssl
 import sys
 
 PER_SOURCE = 20_000  # connections from one address to one port
+BIND_ADDRESS_NO_PORT = 24  # <linux/in.h>: the port is chosen by connect(), so only whole address pairs must differ
+
+
+def connect(source, address, port):
+    connection = socket.socket()
+    connection.settimeout(10)
+    connection.setsockopt(socket.IPPROTO_IP, BIND_ADDRESS_NO_PORT, 1)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connection.bind((source, 0))
+    connection.connect((address, port))
+    return connection
 
 
 def converse(connection, request):
@@ -37,8 +48,7 @@ def main():
     held = []
     for number in range(count):
         source = sources[number // PER_SOURCE % len(sources)]
-        connection = socket.create_connection((address, port), 10, (source, 0))
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection = connect(source, address, port)
         if tls == "1":
             connection = context.wrap_socket(connection)
         converse(connection, request)

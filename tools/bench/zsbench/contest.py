@@ -41,7 +41,7 @@ class Plan:
     perf: Path = None      # directory for profiles, which cost time themselves
 
 
-FULL = Plan(quick=False, rounds=5, seconds=4, open_seconds=5.0)
+FULL = Plan(quick=False, rounds=5, seconds=3, open_seconds=3.0)
 QUICK = Plan(quick=True, rounds=3, seconds=1, open_seconds=0.7, sizes=(1024,), upstreams=("wsgi", "nginx"))
 
 
