@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Connections, their requests and answers; exchange.h. Every connection is a small state machine on one epoll. */
+/* Connections, their requests and answers; exchange.h. Every connection is a small state machine on
+ * one epoll. */
 #include "exchange.h"
 
 #include <errno.h>
@@ -15,7 +16,7 @@
 #include <unistd.h>
 
 #define HEAD_MAX 16384
-#define CONNECT (15 * EXCHANGE_SECOND) /* until all connections must stand */
+#define CONNECT	 (15 * EXCHANGE_SECOND) /* until all connections must stand */
 
 enum state { CLOSED, CONNECTING, IDLE, BUSY };
 
@@ -24,10 +25,10 @@ struct connection {
 	SSL *ssl;
 	enum state state;
 	bool want_out, reused, closing, has_request, ok;
-	int64_t due;            /* of the request that it carries */
+	int64_t due; /* of the request that it carries */
 	const char *request;
 	size_t sent, head_len;
-	int64_t body_left;      /* < 0: the head is not complete */
+	int64_t body_left; /* < 0: the head is not complete */
 	char head[HEAD_MAX];
 };
 
@@ -55,7 +56,8 @@ void exchange_die(const char *what)
 
 static void watch(struct connection *c, int number, bool out)
 {
-	struct epoll_event event = { .events = EPOLLIN | (out ? EPOLLOUT : 0), .data.u32 = (uint32_t)number };
+	struct epoll_event event = {.events = EPOLLIN | (out ? EPOLLOUT : 0),
+				    .data.u32 = (uint32_t)number};
 
 	if (c->want_out != out && epoll_ctl(poll_fd, EPOLL_CTL_MOD, c->fd, &event))
 		exchange_die("epoll");
@@ -65,7 +67,7 @@ static void watch(struct connection *c, int number, bool out)
 static void open_connection(int number)
 {
 	struct connection *c = connections[number];
-	struct epoll_event event = { .events = EPOLLIN | EPOLLOUT, .data.u32 = (uint32_t)number };
+	struct epoll_event event = {.events = EPOLLIN | EPOLLOUT, .data.u32 = (uint32_t)number};
 	int one = 1;
 
 	c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -95,7 +97,8 @@ static void close_connection(struct connection *c)
 	c->state = CLOSED;
 }
 
-/* As read() and write(), with or without TLS: -EAGAIN if the socket must become ready first, 0 at the end, -EIO. */
+/* As read() and write(), with or without TLS: -EAGAIN if the socket must become ready first, 0 at
+ * the end, -EIO. */
 static ssize_t tls_result(struct connection *c, int done)
 {
 	int why = SSL_get_error(c->ssl, done);
@@ -134,7 +137,8 @@ static void settle(struct connection *c, bool good)
 	settled(c->due, good);
 }
 
-/* A connection ended. A request on a kept-alive one that saw no byte of an answer is sent anew, its clock runs on. */
+/* A connection ended. A request on a kept-alive one that saw no byte of an answer is sent anew, its
+ * clock runs on. */
 static void lost(struct connection *c, int number)
 {
 	bool again = c->has_request && c->reused && c->head_len == 0;
@@ -209,7 +213,8 @@ static const char *field(const char *head, const char *name)
 	return NULL;
 }
 
-/* Looks for the end of the head in what has arrived; bytes after it count as body. False if it is not acceptable. */
+/* Looks for the end of the head in what has arrived; bytes after it count as body. False if it is
+ * not acceptable. */
 static bool read_head(struct connection *c)
 {
 	char *end;
@@ -338,7 +343,7 @@ void exchange_send(const char *request, int64_t due)
 
 void exchange_watch(int fd)
 {
-	struct epoll_event event = { .events = EPOLLIN, .data.u32 = UINT32_MAX };
+	struct epoll_event event = {.events = EPOLLIN, .data.u32 = UINT32_MAX};
 
 	if (epoll_ctl(poll_fd, EPOLL_CTL_ADD, fd, &event))
 		exchange_die("epoll");
@@ -357,7 +362,8 @@ void exchange_step(int timeout_ms)
 			advance(connections[events[i].data.u32], (int)events[i].data.u32);
 }
 
-void exchange_open(const struct sockaddr_in *to, bool with_tls, int count, void (*tell)(int64_t due, bool good))
+void exchange_open(const struct sockaddr_in *to, bool with_tls, int count,
+		   void (*tell)(int64_t due, bool good))
 {
 	int64_t limit = exchange_now() + CONNECT;
 

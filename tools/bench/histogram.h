@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Counts of durations in buckets that are at most 1/128 wide, from 1 us to more than an hour; nothing else.
- * Below 256 us a bucket is one microsecond; above, every doubling has 128 of them.
+/* Counts of durations in buckets that are at most 1/128 wide, from 1 us to more than an hour;
+ * nothing else. Below 256 us a bucket is one microsecond; above, every doubling has 128 of them.
  */
 #ifndef ZS_BENCH_HISTOGRAM_H
 #define ZS_BENCH_HISTOGRAM_H
@@ -8,9 +8,9 @@
 #include <stdint.h>
 
 #define HISTOGRAM_STEP_BITS 7
-#define HISTOGRAM_STEPS (1u << HISTOGRAM_STEP_BITS)
+#define HISTOGRAM_STEPS	    (1u << HISTOGRAM_STEP_BITS)
 #define HISTOGRAM_DOUBLINGS 25
-#define HISTOGRAM_BUCKETS (HISTOGRAM_STEPS * (HISTOGRAM_DOUBLINGS + 2))
+#define HISTOGRAM_BUCKETS   (HISTOGRAM_STEPS * (HISTOGRAM_DOUBLINGS + 2))
 
 struct histogram {
 	uint64_t count[HISTOGRAM_BUCKETS];
@@ -18,7 +18,8 @@ struct histogram {
 	uint64_t most; /* us, exact */
 };
 
-/* The bucket of a duration in microseconds; what is longer than the last bucket is in the last bucket. */
+/* The bucket of a duration in microseconds; what is longer than the last bucket is in the last
+ * bucket. */
 static inline uint32_t histogram_bucket(uint64_t us)
 {
 	uint32_t shift, bucket;
@@ -49,7 +50,8 @@ static inline void histogram_add(struct histogram *h, uint64_t us)
 		h->most = us;
 }
 
-/* The smallest bucket bound, in microseconds, that `permille_10` of 10,000 durations do not exceed; 0 if there are none. */
+/* The smallest bucket bound, in microseconds, that `permille_10` of 10,000 durations do not exceed;
+ * 0 if there are none. */
 static inline uint64_t histogram_quantile(const struct histogram *h, uint32_t permille_10)
 {
 	uint64_t want = (h->total * permille_10 + 9999) / 10000, seen = 0;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* An HTTP/1.1 client that asks at a constant rate, whatever the server does, and tells how long answers took.
- * Request number i is due at start + i / rate, and its latency counts from that moment, not from when a connection was
- * free for it: a server that stalls pays for every request that was due meanwhile. No pipelining. The certificate of a
- * TLS server is not checked.
+/* An HTTP/1.1 client that asks at a constant rate, whatever the server does, and tells how long
+ * answers took. Request number i is due at start + i / rate, and its latency counts from that
+ * moment, not from when a connection was free for it: a server that stalls pays for every request
+ * that was due meanwhile. No pipelining. The certificate of a TLS server is not checked.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -18,7 +18,7 @@
 #include "histogram.h"
 
 #define SECOND EXCHANGE_SECOND
-#define DRAIN (5 * SECOND) /* answers that come later are "unfinished" */
+#define DRAIN  (5 * SECOND) /* answers that come later are "unfinished" */
 
 typedef unsigned long long ull; /* for printf */
 
@@ -68,10 +68,11 @@ static void issue(int64_t now)
 	}
 }
 
-/* Wakes up when the next request is due, if there is a connection for it. What has expired is forgotten. */
+/* Wakes up when the next request is due, if there is a connection for it. What has expired is
+ * forgotten. */
 static void arm(void)
 {
-	struct itimerspec at = { 0 };
+	struct itimerspec at = {0};
 	int64_t due = issued < scheduled && exchange_free() ? due_time(issued) : 0;
 
 	at.it_value.tv_sec = due / SECOND;
@@ -95,7 +96,8 @@ static void run(void)
 	}
 }
 
-/* What has no answer yet has waited at least so long: it must not be missing from the percentiles. */
+/* What has no answer yet has waited at least so long: it must not be missing from the percentiles.
+ */
 static uint64_t count_unfinished(void)
 {
 	uint64_t number;
@@ -110,15 +112,19 @@ static void print_result(void)
 {
 	ull unfinished = count_unfinished();
 
-	printf("{\"rate\": %.1f, \"seconds\": %.1f, \"connections\": %d, \"scheduled\": %llu, \"measured\": %llu, "
+	printf("{\"rate\": %.1f, \"seconds\": %.1f, \"connections\": %d, \"scheduled\": %llu, "
+	       "\"measured\": %llu, "
 	       "\"failed\": %llu, \"unfinished\": %llu, \"reconnects\": %llu,\n",
-	       rate, seconds, connection_count, (ull)scheduled, (ull)measured, (ull)failed, unfinished,
-	       (ull)exchange_told()->reconnects);
-	printf(" \"us\": {\"p50\": %llu, \"p90\": %llu, \"p99\": %llu, \"p999\": %llu, \"max\": %llu},\n",
+	       rate, seconds, connection_count, (ull)scheduled, (ull)measured, (ull)failed,
+	       unfinished, (ull)exchange_told()->reconnects);
+	printf(" \"us\": {\"p50\": %llu, \"p90\": %llu, \"p99\": %llu, \"p999\": %llu, \"max\": "
+	       "%llu},\n",
 	       (ull)histogram_quantile(&latency, 5000), (ull)histogram_quantile(&latency, 9000),
-	       (ull)histogram_quantile(&latency, 9900), (ull)histogram_quantile(&latency, 9990), (ull)latency.most);
+	       (ull)histogram_quantile(&latency, 9900), (ull)histogram_quantile(&latency, 9990),
+	       (ull)latency.most);
 	printf(" \"sent_late_us\": {\"p50\": %llu, \"p99\": %llu, \"max\": %llu}}\n",
-	       (ull)histogram_quantile(&lateness, 5000), (ull)histogram_quantile(&lateness, 9900), (ull)lateness.most);
+	       (ull)histogram_quantile(&lateness, 5000), (ull)histogram_quantile(&lateness, 9900),
+	       (ull)lateness.most);
 }
 
 /* Every line is a target, or "POST target" for an empty POST. */
@@ -137,8 +143,10 @@ static void load_requests(const char *path)
 		line[strcspn(line, "\n")] = 0;
 		requests = reallocarray(requests, request_count + 1, sizeof(*requests));
 		if (!requests ||
-		    asprintf(&requests[request_count], "%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: openloop\r\n%s\r\n",
-			     post ? "POST" : "GET", post ? line + 5 : line, host, post ? "Content-Length: 0\r\n" : "") < 0)
+		    asprintf(&requests[request_count],
+			     "%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: openloop\r\n%s\r\n",
+			     post ? "POST" : "GET", post ? line + 5 : line, host,
+			     post ? "Content-Length: 0\r\n" : "") < 0)
 			exchange_die("memory");
 		request_count++;
 	}
@@ -152,17 +160,21 @@ static void load_requests(const char *path)
 
 static void usage(void)
 {
-	fprintf(stderr, "usage: openloop [--tls] [--rate N] [--seconds N] [--warm N] [--connections N] "
-			"ADDRESS PORT HOST TARGETS-FILE\n");
+	fprintf(stderr,
+		"usage: openloop [--tls] [--rate N] [--seconds N] [--warm N] [--connections N] "
+		"ADDRESS PORT HOST TARGETS-FILE\n");
 	exit(2);
 }
 
 static void read_options(int argc, char **argv)
 {
 	static const struct option known[] = {
-		{ "tls", no_argument, NULL, 't' },          { "rate", required_argument, NULL, 'r' },
-		{ "seconds", required_argument, NULL, 's' }, { "warm", required_argument, NULL, 'w' },
-		{ "connections", required_argument, NULL, 'c' }, { 0 },
+		{"tls", no_argument, NULL, 't'},
+		{"rate", required_argument, NULL, 'r'},
+		{"seconds", required_argument, NULL, 's'},
+		{"warm", required_argument, NULL, 'w'},
+		{"connections", required_argument, NULL, 'c'},
+		{0},
 	};
 	int option;
 
@@ -187,14 +199,14 @@ static void read_options(int argc, char **argv)
 			usage();
 		}
 	}
-	if (argc - optind != 4 || rate <= 0 || seconds <= 0 || warm_seconds < 0 || connection_count < 1 ||
-	    connection_count > EXCHANGE_CONNECTIONS)
+	if (argc - optind != 4 || rate <= 0 || seconds <= 0 || warm_seconds < 0 ||
+	    connection_count < 1 || connection_count > EXCHANGE_CONNECTIONS)
 		usage();
 }
 
 int main(int argc, char **argv)
 {
-	struct sockaddr_in server = { .sin_family = AF_INET };
+	struct sockaddr_in server = {.sin_family = AF_INET};
 
 	read_options(argc, argv);
 	signal(SIGPIPE, SIG_IGN);

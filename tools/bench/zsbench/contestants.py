@@ -51,7 +51,7 @@ class Contestant:
         return write_config(self.dir / name, CONF / template, **{
             "dir": self.dir, "address": self.arena.address, "port": self.port, "tls": self.tls_port,
             "cpus": len(self.arena.server_cpus), "www": self.arena.www, "certificate": self.arena.certificate,
-            "user": "www-data", "connections": min(60_000, self.arena.files_limit * 2 // 5), **upstreams, **values})
+            "user": "www-data", **upstreams, **values})
 
     def launch(self, *argv, env=None):
         return procs.Process(self.name, argv, self.dir / "log", self.group, env)
