@@ -118,11 +118,11 @@ class Arena(Owner):
         return path
 
     def _certificate(self):
-        """One key and certificate, as Caddy makes for itself: ECDSA on P-256."""
+        """One key and certificate for everybody, as Caddy makes for itself: ECDSA on P-256."""
         path = self.dir / "certificate.pem"
         done = subprocess.run(
             ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-             "-subj", "/CN=localhost", "-keyout", path.with_suffix(".key"), "-out", path.with_suffix(".crt")],
+             "-subj", "/CN=localhost", "-addext", f"subjectAltName=IP:{self.address},DNS:localhost", "-keyout", path.with_suffix(".key"), "-out", path.with_suffix(".crt")],
             capture_output=True, text=True, timeout=30, check=False)
         if done.returncode:
             raise RuntimeError(f"openssl req: {done.stderr.strip()}")

@@ -91,7 +91,7 @@ class Caddy(Contestant):
         return self.launch("caddy", "run", "--adapter", "caddyfile", "--config", config, env=home)
 
     def answers(self):
-        """True once a handshake succeeds: certificates are made in the background."""
+        """True once a handshake succeeds."""
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         try:
