@@ -48,7 +48,7 @@ FUZZ_BIN   := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all deps check unit kern e2e conformance conformance-doc demo fuzz san tidy insns clean install uninstall overhead
+.PHONY: all deps check unit kern e2e conformance conformance-doc demo fuzz san tidy insns clean install uninstall overhead bench
 
 all: $(B)/zs-load
 
@@ -114,7 +114,7 @@ unit: $(UNIT_BIN)
 kern: $(KERN_BIN) $(B)/zs-load
 	@tests/run kern
 
-e2e: $(B)/zs-load
+e2e: $(B)/zs-load $(B)/bench/openloop
 	@tests/run e2e
 
 # The public HTTP caching suite from npm, against Caddy without and with zeroserve.
@@ -132,7 +132,7 @@ conformance-doc: $(B)/zs-load
 # Every tier; the closing line is "N passed, N failed, N skipped".
 check:
 	@tools/deps conformance
-	@$(MAKE) --no-print-directory $(UNIT_BIN) $(KERN_BIN) $(B)/zs-load
+	@$(MAKE) --no-print-directory $(UNIT_BIN) $(KERN_BIN) $(B)/zs-load $(B)/bench/openloop
 	@tests/run unit kern e2e conformance
 
 demo:
@@ -145,6 +145,19 @@ overhead:
 	@tools/deps demo
 	@$(MAKE) --no-print-directory $(B)/zs-load
 	@tools/overhead
+
+# Caddy, Caddy with zeroserve, and what others put in its place, side by side: tools/bench/README.md.
+# BENCH=quick takes less than three minutes; BENCH_OPTIONS are passed on.
+BENCH ?= full
+bench:
+	@tools/deps bench
+	@$(MAKE) --no-print-directory $(B)/zs-load $(B)/bench/openloop
+	@tools/bench/run --$(BENCH) $(BENCH_OPTIONS)
+
+$(B)/bench/openloop: tools/bench/openloop.c tools/bench/exchange.c $(wildcard tools/bench/*.h) | $(B)/.deps
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -D_GNU_SOURCE $(CFLAGS_ALL) -o $@ $(filter %.c,$^) -lssl -lcrypto
 
 FUZZ_SECONDS ?= 30
 FUZZ_SRC := $(filter-out loader/main.c,$(LOADER_SRC))

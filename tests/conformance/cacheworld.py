@@ -30,12 +30,12 @@ class CacheWorld(World):
     """Caddy without a cache in front of the origin; zeroserve is started by whoever wants it."""
 
     def _build(self, *_options):
-        self.dir = Path(self._own(lambda: tempfile.mkdtemp(prefix=f"zs-{procs.TOKEN}-"), shutil.rmtree))
-        self.origin = self._own(lambda: Origin(self.dir, self.upstreams), Origin.stop)
-        self.caddy = self._own(lambda: servers.PlainCaddy(self.dir, self.cgroup, f"127.0.0.1:{self.origin.port}"),
+        self.dir = Path(self.own(lambda: tempfile.mkdtemp(prefix=f"zs-{procs.TOKEN}-"), shutil.rmtree))
+        self.origin = self.own(lambda: Origin(self.dir, self.upstreams), Origin.stop)
+        self.caddy = self.own(lambda: servers.PlainCaddy(self.dir, self.cgroup, f"127.0.0.1:{self.origin.port}"),
                                servers.PlainCaddy.stop)
-        self.bpffs = self._own(lambda: bpffs.Bpffs(self.dir / "bpf"), bpffs.Bpffs.close)
-        self.zs = self._own(lambda: Zs(self), Zs.close)
+        self.bpffs = self.own(lambda: bpffs.Bpffs(self.dir / "bpf"), bpffs.Bpffs.close)
+        self.zs = self.own(lambda: Zs(self), Zs.close)
 
     def origins(self):
         return [f"127.0.0.1:{self.origin.port}"]

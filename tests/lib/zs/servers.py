@@ -33,9 +33,9 @@ def free_port():
             return port
 
 
-def write_config(path, **values):
-    """Fills the template of that name that lies beside this file: @NAME@ becomes values["name"]."""
-    text = (HERE / f"{path.name}.in").read_text(encoding="utf-8")
+def write_config(path, template=None, **values):
+    """Fills a template, or that of the same name beside this file: @NAME@ becomes values["name"]."""
+    text = (template or HERE / f"{path.name}.in").read_text(encoding="utf-8")
     for name, value in values.items():
         text = text.replace(f"@{name.upper()}@", str(value))
     path.write_text(text)

@@ -41,13 +41,16 @@ def rotate(directory, name, targets):
 
 
 class Wrk:
-    """One wrk against the world's Caddy, running from the start; wait() tells its figures."""
+    """One wrk against the world's Caddy or another URL, running from the start; wait() tells its figures.
 
-    def __init__(self, world, script, seconds, connections=32, url=None):
+    `prefix` is a command that starts wrk somewhere else, for example in a network namespace.
+    """
+
+    def __init__(self, world, script, seconds, connections=32, url=None, prefix=()):
         self.seconds = seconds
         log = world.dir / "wrk.log"
         log.write_text("")
-        self.process = procs.Process("wrk", ["wrk", "-t", 1, "-c", connections, "-d", f"{seconds}s", "--latency",
+        self.process = procs.Process("wrk", [*prefix, "wrk", "-t", 1, "-c", connections, "-d", f"{seconds}s", "--latency",
                                              "--timeout", "10s", "-s", script, url or world.caddy.url], log, world.client)
 
     def wait(self):
