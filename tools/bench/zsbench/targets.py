@@ -19,10 +19,16 @@ class Target:
 
 
 TARGETS = (
-    Target("client hop, remote: requests/s per server core at least 12x Caddy's"),
-    Target("client hop, remote: p50 and p99 at most 10 % of Caddy's at the same rate"),
-    Target("client hop, remote: server CPU at most 0.6x of the best cache's"),
-    Target("client hop, local dialer: requests/s at least 4x of the best cache's"),
+    Target("client hop, remote: requests/s per server core at least 12x Caddy's",
+           "client-hop/remote/1024", "requests_per_s", 12.0, contestant="caddy-zeroserve-hop"),
+    Target("client hop, remote: p50 at most 10 % of Caddy's at the same rate",
+           "client-hop/remote/1024", "latency_us_p50", 0.10, False, "caddy-zeroserve-hop"),
+    Target("client hop, remote: p99 at most 10 % of Caddy's at the same rate",
+           "client-hop/remote/1024", "latency_us_p99", 0.10, False, "caddy-zeroserve-hop"),
+    Target("client hop, remote: server CPU at most 0.6x of HAProxy's, the best cache",
+           "client-hop/remote/1024", "cpu_us_server_cpus", 0.6, False, "caddy-zeroserve-hop", "haproxy"),
+    Target("client hop, local dialer: requests/s at least 4x of HAProxy's, the best cache",
+           "client-hop/local/1024", "requests_per_s", 4.0, contestant="caddy-zeroserve-dialer", other="haproxy"),
     Target("upstream hop, TLS, Python application: requests/s at least 3x Caddy's",
            "upstream-hop/h1/wsgi/1024", "requests_per_s", 3.0),
     Target("upstream hop, TLS, Python application: p50 at most 30 % of Caddy's",

@@ -13,7 +13,7 @@ CONTESTANTS = ("caddy", "caddy-control", "caddy-zeroserve-hop", "caddy-files", "
 
 
 def cases(plan):
-    for remote in (True,) if plan.quick else (True, False):
+    for remote in (True, False):
         where = "remote" if remote else "local"
         for size in plan.sizes:
             yield LoadCase("client-hop", f"{where}/{size}", f"plaintext, {where} client, {size} B",
