@@ -10,6 +10,7 @@ PYTHON  ?= /usr/bin/python3
 PREFIX  ?= /usr/local
 DESTDIR ?=
 V       ?= 0
+JOBS    ?= $(shell nproc)
 B       := build
 
 ifeq ($(V),0)
@@ -132,7 +133,7 @@ conformance-doc: $(B)/zs-load
 # Every tier; the closing line is "N passed, N failed, N skipped".
 check:
 	@tools/deps conformance
-	@$(MAKE) --no-print-directory $(UNIT_BIN) $(KERN_BIN) $(B)/zs-load $(B)/bench/openloop
+	@$(MAKE) --no-print-directory -j$(JOBS) $(UNIT_BIN) $(KERN_BIN) $(B)/zs-load $(B)/bench/openloop
 	@tests/run unit kern e2e conformance
 
 demo:
@@ -176,13 +177,13 @@ $(B)/oracle/.done: tools/oracle
 
 fuzz:
 	@tools/deps fuzz
-	@$(MAKE) --no-print-directory $(FUZZ_BIN)
+	@$(MAKE) --no-print-directory -j$(JOBS) $(FUZZ_BIN)
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run fuzz
 
 # The unit tier once more with AddressSanitizer and UBSan, in a tree of its own.
 san:
 	@tools/deps test
-	@$(MAKE) --no-print-directory B=$(B)/san LDFLAGS="-fsanitize=address,undefined" \
+	@$(MAKE) --no-print-directory -j$(JOBS) B=$(B)/san LDFLAGS="-fsanitize=address,undefined" \
 		CFLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined" \
 		$(patsubst $(B)/%,$(B)/san/%,$(UNIT_BIN))
 	@ZS_BUILD=$(B)/san tests/run unit
