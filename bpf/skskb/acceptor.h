@@ -4,6 +4,7 @@
 #define ZS_SKSKB_ACCEPTOR_H
 
 #include <zs/accept.h>
+#include <zs/usable.h>
 #include <zs/bpf/maps.h>
 
 #define TCP_ESTABLISHED 1
@@ -53,6 +54,12 @@ static __always_inline int is_worker(void)
 	struct task_struct *task = bpf_get_current_task_btf();
 
 	return task && (task->flags & PF_WQ_WORKER);
+}
+
+/* [A9] Without an agent nobody sees that Caddy's configuration has changed, and with it who may be answered. */
+static __always_inline int agent_gone(const struct zs_ctl *ctl, __u64 now)
+{
+	return now >= ctl->heartbeat + ZS_HEARTBEAT_NS;
 }
 
 static __always_inline int room_for(const struct tcp_sock *tp, __u32 len)

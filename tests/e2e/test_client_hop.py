@@ -117,6 +117,18 @@ class ClientHop(suite.Case):
         self.settled()
         self.get_until_hit(self.visitor(), target)
 
+    def test_killed(self):
+        """Without an agent nobody would see a new configuration: two seconds after kill -9 Caddy is asked again."""
+        self.begin()
+        client, target = self.visitor(), "/app/guarded-later?cc=max-age%3D600"
+        self.get_until_hit(client, target)
+        self.zs.kill()
+        self.addCleanup(lambda: self.zs.do("detach"))
+        self.configure(self.routes(LOCKED))
+        time.sleep(2.1)
+        for _ in range(20):
+            self.assertEqual(self.visitor().request("GET", target).status, 401)
+
     def test_mixed(self):
         """Hits, misses, uploads that look like requests, and HEADs: everybody gets his own, in order."""
         self.begin("--record-rate", "1000000")

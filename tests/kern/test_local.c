@@ -235,6 +235,26 @@ static void test_unseen(void **state)
 	assert_true(hit_locally(50));
 }
 
+/* Nobody would see that Caddy's configuration has changed. */
+static void test_agent_gone(void **state)
+{
+	uint64_t hits;
+
+	(void)state;
+	client_store('l', 50);
+	hit_locally(50);
+	assert_true(hit_locally(50));
+	kern.rig.ctl->heartbeat = zs_boot_ns() - 2 * ZS_NS;
+	hits = kern_count(ZS_COUNT_hits);
+	for (int i = 0; i < 5; i++) {
+		client_ask("GET", 'l', 50);
+		client_expect(false);
+	}
+	assert_int_equal(kern_count(ZS_COUNT_hits), hits);
+	kern.rig.ctl->heartbeat = zs_boot_ns();
+	assert_true(hit_locally(50));
+}
+
 /* The listener must have been opted in when the connection was made. */
 static void test_not_opted_in(void **state)
 {
@@ -279,7 +299,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_keep_alive), TEST(test_pipelined), TEST(test_half_response), TEST(test_bodies),	TEST(test_cut),
-		TEST(test_unsafe),     TEST(test_unseen),    TEST(test_not_opted_in),  TEST(test_passed_up),
+		TEST(test_unsafe),     TEST(test_unseen), TEST(test_agent_gone),    TEST(test_not_opted_in),  TEST(test_passed_up),
 	};
 	int failed = cmocka_run_group_tests_name("IPv4", tests, open_v4, kern_close);
 
