@@ -134,8 +134,7 @@ static void resolve(struct zs_watch *w, struct zs_origins *origins)
 	pthread_mutex_unlock(&w->lock);
 }
 
-/* What listeners are judged by. Null: an API that does not answer may be an API that is waiting for the new
- * configuration to take over. */
+/* What listeners are judged by. Null: what Caddy said was none. */
 static int opted_update(struct zs_watch *w, const struct zs_admin_config *config)
 {
 	json_t *json = NULL;
@@ -187,11 +186,12 @@ static int config_take(struct zs_watch *w, const struct zs_admin_config *config)
 	return err;
 }
 
-/* One look at the admin API. An API that does not answer leaves the origins as they are: Caddy may be about
- * to restart. Of listeners nothing is answered then. */
+/* One look at the admin API. An API that does not answer leaves everything as it is: Caddy may be busy, or about to
+ * restart. Of listeners nothing is answered from a second on after the last answer [A9]. */
 static void look(struct zs_watch *w)
 {
 	bool opted = zs_opted_wanted(w->opted);
+	uint64_t asked = zs_boot_ns();
 	struct zs_admin_config config;
 	int err;
 
@@ -203,9 +203,11 @@ static void look(struct zs_watch *w)
 	if (!err) {
 		err = config_take(w, &config);
 		zs_admin_config_free(&config);
+		if (err && opted)
+			opted_update(w, NULL);
 	}
-	if (err && opted)
-		opted_update(w, NULL);
+	if (!err && opted)
+		__atomic_store_n(&w->o.ctl->judged, asked, __ATOMIC_RELEASE);
 	pthread_mutex_lock(&w->lock);
 	w->admin_error = err;
 	pthread_mutex_unlock(&w->lock);
@@ -347,6 +349,10 @@ bool zs_watch_eligible(struct zs_watch *w, uint32_t id, const struct zs_eligible
 		upstream = w->known[i].id == id;
 	yes = upstream || zs_opted_eligible(w->opted, id, request, asked, why);
 	pthread_mutex_unlock(&w->lock);
+	if (yes && !upstream && zs_boot_ns() >= __atomic_load_n(&w->o.ctl->judged, __ATOMIC_ACQUIRE) + ZS_JUDGED_NS) {
+		snprintf(why, ZS_ELIGIBLE_WHY, "Caddy has not said lately what its configuration is");
+		yes = false;
+	}
 	return yes;
 }
 

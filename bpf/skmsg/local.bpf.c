@@ -114,7 +114,7 @@ int zs_local(struct sk_msg_md *msg)
 	struct zs_work *w;
 	__u32 id;
 
-	if (!sk || !ctl || ctl->paused || ctl->pressure || !ctl->stored || agent_gone(ctl, bpf_ktime_get_boot_ns()))
+	if (!sk || !ctl || ctl->paused || ctl->pressure || !ctl->stored || unjudged(ctl, bpf_ktime_get_boot_ns()))
 		return SK_PASS;
 	c = bpf_sk_storage_get(&zs_conns, sk, 0, 0);
 	if (!c)

@@ -4,7 +4,6 @@
 #define ZS_SKSKB_ACCEPTOR_H
 
 #include <zs/accept.h>
-#include <zs/usable.h>
 #include <zs/bpf/maps.h>
 
 #define TCP_ESTABLISHED 1
@@ -56,10 +55,10 @@ static __always_inline int is_worker(void)
 	return task && (task->flags & PF_WQ_WORKER);
 }
 
-/* [A9] Without an agent nobody sees that Caddy's configuration has changed, and with it who may be answered. */
-static __always_inline int agent_gone(const struct zs_ctl *ctl, __u64 now)
+/* [A9] Caddy's configuration may have changed unseen, and with it who may be answered. */
+static __always_inline int unjudged(const struct zs_ctl *ctl, __u64 now)
 {
-	return now >= ctl->heartbeat + ZS_HEARTBEAT_NS;
+	return now >= ctl->judged + ZS_JUDGED_NS;
 }
 
 static __always_inline int room_for(const struct tcp_sock *tp, __u32 len)

@@ -154,7 +154,7 @@ static __always_inline int request_decide(struct zs_accept *a, struct zs_ctl *ct
 			a->record = unsafe_record(w, id, ctl, a->cookie, a->turn);
 	}
 	if (scan != ZS_SCAN_OK || c->off || w->request.head_len != c->len || ctl->paused || ctl->pressure ||
-	    agent_gone(ctl, c->now) || !zs_request_answerable(&w->request)) {
+	    unjudged(ctl, c->now) || !zs_request_answerable(&w->request)) {
 		zs_count(ZS_COUNT_bypassed);
 	} else if (!idle) {
 		zs_count(ZS_COUNT_behind);

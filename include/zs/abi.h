@@ -13,7 +13,7 @@
 #endif
 
 /* Raised whenever a layout below changes: pinned maps of another number are not taken over. */
-#define ZS_ABI 5
+#define ZS_ABI 6
 
 /* --- limits ---------------------------------------------------------------------------------- */
 
@@ -410,8 +410,11 @@ struct zs_ctl {
 	__u64 logging;     /* boot-time ns until which hits are logged; its reader renews it. 0: off */
 	__u32 log_reader;  /* pid of the one reader of zs_hits; 0: none */
 	__u32 front_mask;  /* lines of zs_front - 1 */
+	__u64 judged;      /* boot-time ns as of which Caddy's configuration is known: listeners are judged by it */
 };
-ZS_ASSERT_SIZE(struct zs_ctl, 160);
+ZS_ASSERT_SIZE(struct zs_ctl, 168);
+
+#define ZS_JUDGED_NS 1000000000ull /* so long after it listeners are answered and their responses stored */
 
 #define ZS_PORT_BIT(port) (((port) * 0x9e3779b1u) >> 26)
 

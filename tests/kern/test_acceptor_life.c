@@ -82,7 +82,7 @@ static void attach(bool client_hop)
 	zs_maps_of_object(rig->obj, &rig->maps);
 	rig->ctl = zs_ctl_map(&rig->maps);
 	rig->generations = zs_map_view(rig->maps.fd[ZS_MAP_gens], ZS_GENERATIONS * sizeof(uint64_t));
-	rig->ctl->heartbeat = zs_boot_ns() + KERN_SECONDS * ZS_NS; /* of an agent that lives */
+	rig->ctl->judged = zs_boot_ns() + KERN_SECONDS * ZS_NS;
 	rig->pages = zs_map_view(rig->maps.fd[ZS_MAP_pages], (size_t)PAGES * ZS_PAGE_SIZE);
 	assert_true(rig->ctl && rig->generations && rig->pages);
 	store.pages = rig->pages;

@@ -104,7 +104,7 @@ static inline int client_begin(void)
 {
 	alarm(KERN_SECONDS);
 	kern.rig.ctl->paused = 0;
-	kern.rig.ctl->heartbeat = zs_boot_ns() + KERN_SECONDS * ZS_NS; /* of an agent that lives */
+	kern.rig.ctl->judged = zs_boot_ns() + KERN_SECONDS * ZS_NS;
 	kern.rig.ctl->tokens = 0;
 	if (!client.out)
 		client.out = malloc(SERVER_IN * 2);
