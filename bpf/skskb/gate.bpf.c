@@ -57,7 +57,10 @@ static __always_inline void passive_chunk(struct __sk_buff *skb, struct zs_accep
 	if (a->tunnel || a->unsafe > 1)
 		return;
 	zs_head_judge(id, head_load(skb, w, 0, skb->len), a->origin);
-	if (!(w->request.flags & ZS_REQ_SAFE) && looks_like_request(&w->request))
+	if (!looks_like_request(&w->request))
+		return;
+	a->owed++;
+	if (!(w->request.flags & ZS_REQ_SAFE))
 		zs_accept_mark(a);
 }
 
@@ -65,6 +68,7 @@ static __always_inline void passive_chunk(struct __sk_buff *skb, struct zs_accep
 static __always_inline void not_understood(struct zs_accept *a)
 {
 	accept_passive(a);
+	a->owed++;
 	zs_accept_mark(a);
 }
 
@@ -205,6 +209,7 @@ ZS_SHARED int zs_gate_request(struct __sk_buff *skb, __u32 id, __u64 cookie, __u
 	if (take)
 		return take;
 	zs_count(ZS_COUNT_passive);
+	a->owed++;
 	/* it is unsafe, or what comes behind it may be; behind the beginning of a head comes nothing */
 	if (w->voids || scan == ZS_SCAN_BAD || (scan == ZS_SCAN_OK && w->request.head_len != c.len))
 		zs_accept_mark(a);
