@@ -402,13 +402,26 @@ static const struct zs_served *serving(const struct zs_listeners *all, const str
 	return found;
 }
 
-/* A second listener that would be taken for this wildcard: the kernel's map has no exceptions. */
-static bool alone(const struct zs_listeners *all, const struct zs_served *wildcard)
+/* Whether it may take TCP connections to that port, as far as its address is understood. */
+static bool may_have(const struct zs_served *one, uint32_t port)
+{
+	struct written w;
+
+	if (one->text[0])
+		return one->at.key.port == port;
+	if (!strncmp(one->listen, "unix", 4) || !strncmp(one->listen, "udp", 3))
+		return false;
+	return written_read(one->listen, &w) || (port >= w.from && port <= w.to);
+}
+
+/* Whether no second listener would be taken for this wildcard: the kernel's map has no exceptions. `exact`: of one address
+ * of it alone, which then may still be that of a listener whose address is not understood. */
+static bool alone(const struct zs_listeners *all, const struct zs_served *wildcard, bool exact)
 {
 	for (size_t i = 0; i < all->count; i++) {
 		const struct zs_served *one = &all->list[i];
 
-		if (one != wildcard && one->text[0] && one->at.key.port == wildcard->at.key.port)
+		if (one != wildcard && !(exact && one->text[0]) && may_have(one, wildcard->at.key.port))
 			return false;
 	}
 	return !all->more;
@@ -430,7 +443,7 @@ const char *zs_listeners_find(const struct zs_listeners *listeners, const char *
 	*listener = found;
 	if (found->reason)
 		return found->reason;
-	if (at.wildcard && !alone(listeners, found))
+	if (found->at.wildcard && !alone(listeners, found, !at.wildcard))
 		return "several listeners have this port; name their addresses";
 	*out = at.wildcard ? found->at : at;
 	return NULL;

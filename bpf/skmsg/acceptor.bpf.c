@@ -179,6 +179,8 @@ static __always_inline int hand_back(struct sk_msg_md *msg, struct zs_accept *a)
 		zs_count(ZS_COUNT_handed_back);
 		if (a->state != ZS_FRAME_PASSIVE && zs_accept_push_first(a, p->flags & ZS_REQ_HEAD ? ZS_OWED_HEAD : 0))
 			accept_passive(a);
+		if (a->state == ZS_FRAME_PASSIVE)
+			a->owed++;
 		*(volatile __u32 *)&p->stage = ZS_PENDING_NONE; /* last: bpf/skmsg/local.bpf.c */
 	}
 	a->read_at = bpf_ktime_get_boot_ns();
@@ -200,7 +202,7 @@ static __always_inline int worker(struct sk_msg_md *msg, struct zs_accept *a, co
 		return SK_PASS;
 	}
 	if (!done) {
-		a->next_write = p->seq;
+		accept_passive(a); /* next_write must not go back: bpf/skmsg/local.bpf.c */
 		return hand_back(msg, a);
 	}
 	zs_count(ZS_COUNT_given_up);
@@ -317,20 +319,27 @@ static __always_inline __u32 reply_step(struct sk_msg_md *msg, struct zs_accept 
 	return zs_accept_reply(a, size - off);
 }
 
-/* What the response voids on a passive connection: everything, unless it is certainly an error, or interim. */
-static __always_inline void passive_reply(struct sk_msg_md *msg, struct zs_accept *a, struct zs_ctl *ctl)
+/* What the response voids on a passive connection: everything, unless it is certainly an error, or interim. That of a
+ * request before the unsafe one does so too soon, and takes back no mark. Returns the first digit of the status; 0: of no
+ * response's beginning. */
+static __always_inline int passive_reply(struct sk_msg_md *msg, struct zs_accept *a, struct zs_ctl *ctl)
 {
-	__u8 *line = (void *)(long)msg->data, *end = (void *)(long)msg->data_end;
-	int http = line + 12 <= end && line[0] == 'H' && line[1] == 'T' && line[2] == 'T' && line[3] == 'P' && line[8] == ' ';
+	__u8 *line = (void *)(long)msg->data, *end = (void *)(long)msg->data_end, status = 0;
 
-	if (!a->unsafe)
-		return;
-	if (http && line[9] == '1' && msg->size <= 25) /* "HTTP/1.1 100 Continue", alone */
-		return;
-	if (!http || (line[9] != '4' && line[9] != '5'))
+	if (line + 12 <= end && line[0] == 'H' && line[1] == 'T' && line[2] == 'T' && line[3] == 'P' && line[8] == ' ') {
+		status = line[9];
+		if (status == '1' && line[10] == '0' && line[11] == '1') {
+			a->tunnel = 1;
+			status = '2';
+		}
+	}
+	if (status == '1' && msg->size <= 25) /* "HTTP/1.1 100 Continue", alone */
+		return status;
+	if (a->unsafe && (a->owed > 1 || (status != '4' && status != '5'))) /* another response may stand behind an error */
 		accept_void(ZS_UNSAFE_ANY, ctl);
-	if (a->unsafe == 1)
-		a->unsafe = 0;
+	if (status > '1')
+		zs_accept_ended(a);
+	return status;
 }
 
 /* The server begins to respond to a request that is recorded, before which nothing was owed. */
@@ -358,8 +367,11 @@ static __always_inline void record_end(struct zs_accept_id *key, __u32 seq)
 /* [A5] The response cannot be followed any further. */
 static __always_inline void reply_lost(struct sk_msg_md *msg, struct zs_accept *a, struct zs_ctl *ctl)
 {
+	int within = a->reply != ZS_REPLY_HEAD;
+
 	accept_passive(a);
-	passive_reply(msg, a, ctl);
+	if (!passive_reply(msg, a, ctl) && within) /* it began before */
+		zs_accept_ended(a);
 }
 
 static __always_inline void replies(struct sk_msg_md *msg, struct zs_accept *a, struct zs_ctl *ctl, __u32 id, __u32 size,

@@ -2,12 +2,15 @@
 /*
  * The gate: every chunk that a client sends on an accepted connection, in the order of the stream. Frames the requests,
  * and redirects one that can be answered to the socket's own egress, where a kernel worker's sendmsg runs the sk_msg
- * program (bpf/skmsg/acceptor.bpf.c). Everything else passes. Always returns SK_PASS, and never changes a length.
+ * program (bpf/skmsg/acceptor.bpf.c). Everything else passes. Always returns SK_PASS; of new bytes the length never changes.
  *
  * [A2] One hit at a time is on its way. What follows it passes: the kernel queues a passed chunk behind a redirected one
  *      until that was sent (v6.18 sk_psock_verdict_apply looks at ingress_skb, from which sk_psock_backlog takes a chunk
  *      only after its sendmsg has returned), so the server never reads it before the hit is decided.
  * [A3] The kernel counts what was read by the length after the verdict (tcp_eat_skb).
+ * [A10] A segment that repeats what was received before, beside new bytes (a retransmission that joins two), is given to
+ *      this program whole, and then to the server whole: v6.18 tcp_read_skb does not trim it as tcp_recvmsg does. So
+ *      what is repeated is dropped here.
  */
 #include "../skmsg/answer.h"
 #include "../skmsg/record.h"
@@ -17,6 +20,8 @@
 char LICENSE[] SEC("license") = "GPL";
 
 #define REQUESTS_MAX  8 /* framed in one chunk */
+#define SHRINK_MOST   4095 /* bytes that bpf_skb_adjust_room() takes at once */
+#define SHRINKS_MAX   32
 
 /* What is not framed yet of a chunk. */
 struct chunk {
@@ -52,7 +57,10 @@ static __always_inline void passive_chunk(struct __sk_buff *skb, struct zs_accep
 	if (a->tunnel || a->unsafe > 1)
 		return;
 	zs_head_judge(id, head_load(skb, w, 0, skb->len), a->origin);
-	if (!(w->request.flags & ZS_REQ_SAFE) && looks_like_request(&w->request))
+	if (!looks_like_request(&w->request))
+		return;
+	a->owed++;
+	if (!(w->request.flags & ZS_REQ_SAFE))
 		zs_accept_mark(a);
 }
 
@@ -60,6 +68,7 @@ static __always_inline void passive_chunk(struct __sk_buff *skb, struct zs_accep
 static __always_inline void not_understood(struct zs_accept *a)
 {
 	accept_passive(a);
+	a->owed++;
 	zs_accept_mark(a);
 }
 
@@ -200,6 +209,7 @@ ZS_SHARED int zs_gate_request(struct __sk_buff *skb, __u32 id, __u64 cookie, __u
 	if (take)
 		return take;
 	zs_count(ZS_COUNT_passive);
+	a->owed++;
 	/* it is unsafe, or what comes behind it may be; behind the beginning of a head comes nothing */
 	if (w->voids || scan == ZS_SCAN_BAD || (scan == ZS_SCAN_OK && w->request.head_len != c.len))
 		zs_accept_mark(a);
@@ -270,10 +280,35 @@ int zs_gate(struct __sk_buff *skb)
 	return SK_PASS;
 }
 
-/* What sockets carry for life, as zs_dispatch. What passes here unseen is missing in next_read for good. */
+/* [A10] cb[0] and cb[1] are the kernel's tcp_skb_cb.seq and end_seq (v6.18 struct sk_skb_cb begins with the program's view). */
+static __always_inline void repeated_drop(struct __sk_buff *skb, struct zs_accept *a)
+{
+	__u32 seq = skb->cb[0], end = skb->cb[1], len = skb->len, rest = a->received - seq;
+
+	if (end - seq - len > 1) /* not what TCP received: its flags take no more than one number */
+		return;
+	a->received = seq + len;
+	if (!rest || rest >= len) /* what is new begins where it should, or behind that */
+		return;
+	zs_count(ZS_COUNT_repeated);
+	for (int n = 0; n < SHRINKS_MAX; n++) {
+		__u32 cut = rest < SHRINK_MOST ? rest : SHRINK_MOST;
+
+		if (!cut || bpf_skb_adjust_room(skb, -(__s32)cut, 0, 0))
+			break;
+		rest -= cut;
+	}
+}
+
+/* What sockets carry for life, as zs_dispatch. What passes here unseen is missing in next_read for good; what is repeated
+ * is dropped also when no gate is there. */
 SEC("sk_skb")
 int zs_gate_enter(struct __sk_buff *skb)
 {
+	struct zs_accept *a = skb->sk && skb->len ? accept_get(bpf_get_socket_cookie(skb)) : NULL;
+
+	if (a)
+		repeated_drop(skb, a);
 	bpf_tail_call(skb, &zs_gates, 0);
 	return SK_PASS;
 }

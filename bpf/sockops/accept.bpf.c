@@ -116,6 +116,7 @@ static __always_inline int accept_begin(struct bpf_sock_ops *ops, struct bpf_soc
 	id->cookie = cookie;
 	a.read_at = bpf_ktime_get_boot_ns();
 	a.next_read = ops->rcv_nxt;
+	a.received = a.next_read;
 	a.next_write = ops->snd_nxt;
 	a.state = ops->data_segs_out ? ZS_FRAME_PASSIVE : ZS_FRAME_HEAD; /* data that went out with the SYN: unseen */
 	if (bpf_map_update_elem(&zs_accepted, &cookie, &a, BPF_ANY))

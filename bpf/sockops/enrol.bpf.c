@@ -61,6 +61,7 @@ static __always_inline void unfollow(struct bpf_sock_ops *ops, struct zs_conn *c
 	conn->turn_rcv = ops->rcv_nxt - 1; /* nothing is outstanding */
 	conn->state = ops->data_segs_out ? ZS_FRAME_TUNNEL : ZS_FRAME_HEAD;
 	conn->unfollowed = 1;
+	conn->local = 0;
 	zs_warmth_unfollowed(conn->origin);
 }
 
@@ -88,13 +89,14 @@ static __always_inline void enrol(struct bpf_sock_ops *ops)
 	conn->origin = origin->id;
 	conn->epoch = ctl->epoch;
 	conn->next_write = ops->snd_nxt;
-	if (!worth_it(origin->id)) {
+	if (!conn->local && !worth_it(origin->id)) {
 		unfollow(ops, conn);
 		return;
 	}
 	conn->unfollowed = 0;
+	conn->local = 0;
 	conn->state = ops->data_segs_out ? ZS_FRAME_PASSIVE : ZS_FRAME_HEAD; /* data that went out with the SYN: unseen */
-	if (bpf_sock_hash_update(ops, &zs_socks, &cookie, BPF_NOEXIST)) {
+	if (bpf_sock_hash_update(ops, &zs_socks, &cookie, BPF_ANY)) { /* zs_enrol_local may have come first */
 		zs_count(ZS_COUNT_not_enrolled);
 		unfollow(ops, conn);
 		return;
@@ -137,7 +139,8 @@ static __always_inline struct zs_listener *listener_dialled(struct bpf_sock_ops 
 	return l ? l : listener_wildcard(&key);
 }
 
-/* Nothing is kept of it but what zs_local needs: the acceptor's programs frame both directions. */
+/* Nothing is kept of it but what zs_local needs: the acceptor's programs frame both directions. A connection of Caddy's to
+ * an origin stays that, should the dialers' cgroup hold Caddy's: zs_local would void nothing of what is stored of the origin. */
 static __always_inline void enrol_local(struct bpf_sock_ops *ops)
 {
 	struct bpf_sock *sk = ops->sk;
@@ -148,7 +151,7 @@ static __always_inline void enrol_local(struct bpf_sock_ops *ops)
 	if (!sk)
 		return;
 	l = listener_dialled(ops);
-	if (!l || !(l->flags & ZS_LISTENER_LOCAL))
+	if (!l || !(l->flags & ZS_LISTENER_LOCAL) || bpf_sk_storage_get(&zs_conns, sk, 0, 0)) /* zs_enrol's own */
 		return;
 	cookie = bpf_get_socket_cookie(ops);
 	conn = bpf_sk_storage_get(&zs_conns, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);

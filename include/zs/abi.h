@@ -227,7 +227,7 @@ struct zs_accept {
 	__u32 turn;       /* requests that came when nothing was owed */
 	__u32 framed;     /* next_read once all that belongs to it is written: for readers without the lock */
 	__u32 wary;       /* 1: not answered before a request was passed */
-	__u32 zero;
+	__u32 received;   /* behind the last byte that came, seen by the gate or not */
 	struct zs_owed owing[ZS_OWED_MAX];
 	struct zs_pending pending;
 };

@@ -61,6 +61,16 @@ zs_inline void zs_accept_mark(struct zs_accept *a)
 	a->unsafe = a->unsafe ? 2 : 1;
 }
 
+/* On a passive connection `owed` is an estimate, too high rather than too low: what looked like requests, without what
+ * looked like responses. A mark is taken back when nothing seems to be outstanding. */
+zs_inline void zs_accept_ended(struct zs_accept *a)
+{
+	if (a->owed)
+		a->owed--;
+	if (!a->owed && a->unsafe == 1)
+		a->unsafe = 0;
+}
+
 /* Nothing is answered on it any more. What of it was outstanding and unsafe is marked. */
 zs_inline void zs_accept_passive(struct zs_accept *a)
 {
@@ -114,7 +124,7 @@ zs_inline int zs_accept_sync(struct zs_accept *a, __u32 write_seq)
 		return 0;
 	if (!counted || (gap > 0 && (__u64)gap > a->reply_left))
 		return -1;
-	a->next_write = write_seq;
+	*(volatile __u32 *)&a->next_write = write_seq; /* first: bpf/skmsg/local.bpf.c */
 	if (gap < 0)
 		a->reply_left += (__u64)-(__s64)gap;
 	else

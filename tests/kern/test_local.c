@@ -295,11 +295,36 @@ static void test_passed_up(void **state)
 	assert_int_equal(zs_rig_listen(&kern.rig, true, false, 0), 0);
 }
 
+/* A connection to what is an origin, too, is the upstream hop's. */
+static void test_origin_too(void **state)
+{
+	uint64_t generation;
+
+	(void)state;
+	assert_int_equal(zs_rig_origin(&kern.rig, true), 0);
+	client_dial();
+	client_store('l', 50);
+	client_ask("GET", 'l', 50);
+	client_expect(true);
+	client_ask("GET", 'l', 50);
+	client_expect(true);
+	assert_int_equal(kern_count(ZS_COUNT_local_hits), 0);
+	assert_int_equal(kern_count(ZS_COUNT_remote_hits), 0);
+	generation = kern.rig.generations[kern_object("/l/50")->bucket];
+	client_ask("DELETE", 'l', 50); /* seen from both ends */
+	client_expect(false);
+	client_ask("GET", 'l', 51);
+	client_expect(false);
+	assert_int_equal(kern.rig.generations[kern_object("/l/50")->bucket], generation + 2);
+	assert_int_equal(zs_rig_origin(&kern.rig, false), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_keep_alive), TEST(test_pipelined), TEST(test_half_response), TEST(test_bodies),	TEST(test_cut),
-		TEST(test_unsafe),     TEST(test_unseen), TEST(test_unjudged),    TEST(test_not_opted_in),  TEST(test_passed_up),
+		TEST(test_origin_too), TEST(test_unsafe),    TEST(test_unseen),	   TEST(test_unjudged), TEST(test_not_opted_in),
+		TEST(test_passed_up),
 	};
 	int failed = cmocka_run_group_tests_name("IPv4", tests, open_v4, kern_close);
 

@@ -155,6 +155,26 @@ static void test_passive(void **state)
 }
 
 /* Unsafe requests that are outstanding when a connection becomes passive are not forgotten. */
+/* The response to an earlier request takes back no mark. */
+static void test_marks_last(void **state)
+{
+	struct zs_accept a = {.owed = 1, .state = ZS_FRAME_PASSIVE};
+
+	(void)state;
+	a.owed++;
+	zs_accept_mark(&a);
+	zs_accept_ended(&a);
+	assert_int_equal(a.unsafe, 1);
+	zs_accept_ended(&a);
+	assert_int_equal(a.unsafe, 0);
+	zs_accept_ended(&a); /* more than were counted */
+	assert_int_equal(a.owed, 0);
+	zs_accept_mark(&a);
+	zs_accept_mark(&a);
+	zs_accept_ended(&a);
+	assert_int_equal(a.unsafe, 2);
+}
+
 static void test_marks(void **state)
 {
 	struct zs_accept one = {0}, two = {0};
@@ -238,7 +258,7 @@ static void test_room(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_turns), cmocka_unit_test(test_passive), cmocka_unit_test(test_marks),
+		cmocka_unit_test(test_turns), cmocka_unit_test(test_passive), cmocka_unit_test(test_marks), cmocka_unit_test(test_marks_last),
 		cmocka_unit_test(test_sync),  cmocka_unit_test(test_order),   cmocka_unit_test(test_room),
 	};
 
